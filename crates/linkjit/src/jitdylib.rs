@@ -312,6 +312,7 @@ impl JitDylib {
             names.iter().map(|name| pool.intern(name.as_ref())).collect()
         };
         let addresses = look_up(&self.session, self.id, &ids, goal)?;
+        self.session.state().keep_definers_open(addresses.iter().copied());
         addresses.into_iter().zip(names).map(|(address, name)| address.plain(name.as_ref())).collect()
     }
 

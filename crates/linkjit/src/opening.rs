@@ -198,8 +198,10 @@ impl ExecutionSession {
 
     /// Links what a running program asks for by a name that a JITDylib itself defines, and runs new initializers.
     pub(crate) fn link_for_program(&self, definer: DylibId, name: NameId) -> Result<Option<Address>> {
+        self.state().prepare_linking(definer);
         let found = look_up(self, definer, &[name], Goal::LinkWithInitializers)?;
         let initializing = self.begin_initializing()?;
+        self.state().open_newly_needed(definer);
         JitDylib::new(self.clone(), definer).run_pending_initializers()?;
         drop(initializing);
         self.wait_for_initializers(|_| true)?;

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use assembly::{Workshop, run};
-use linkjit::{ExecAddr, MatchScope};
+use linkjit::{ExecAddr, Jit, JitDylib, MatchScope};
 
 /// A library: its name, its source, and the names of those that it needs, which are before it.
 type Library<'a> = (&'a str, &'a str, &'a [&'a str]);
@@ -25,6 +25,7 @@ const PRELUDE: &str = "#define _GNU_SOURCE
 void note(const char *what);
 #define BEGIN(what) __attribute__((constructor)) static void begin(void) { note(what); }
 #define END(what) __attribute__((destructor)) static void end(void) { note(what); }
+#define APART __attribute__((section(\".text.apart\")))
 __attribute__((unused)) static void note_number(const char *what, long number) {
     char text[100]; snprintf(text, sizeof text, \"%s %ld\", what, number); note(text);
 }
@@ -70,19 +71,23 @@ fn native(workshop: &Workshop, libraries: &[Library<'_>], program: &str) -> Vec<
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
-/// Returns what it says when they are JITDylibs.
-fn jitted(workshop: &Workshop, libraries: &[Library<'_>], program: &str) -> Vec<String> {
-    let jit = host::jit().unwrap();
+/// Adds the libraries as JITDylibs; returns them.
+fn add(jit: &Jit, workshop: &Workshop, libraries: &[Library<'_>]) -> Vec<JitDylib> {
     jit.define_absolute("note", ExecAddr::from_ptr(note as *const ())).unwrap();
-    for (name, source, needs) in libraries {
+    let add = |(name, source, needs): &Library<'_>| {
         let library = jit.create_dylib(name).unwrap();
         for needed in *needs {
             library.add_to_link_order(&jit.session().dylib(needed).unwrap(), MatchScope::Exported).unwrap();
         }
         library.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();
         library.add_object(workshop.compile("c", &format!("{PRELUDE}{source}"), &["-O1", "-fPIC"])).unwrap();
-    }
-    jit.add_object(workshop.compile("c", &format!("{PRELUDE}{program}"), &["-O1"])).unwrap();
+        library
+    };
+    libraries.iter().map(add).collect()
+}
+
+/// Runs the program and closes all; returns what was said.
+fn run_program(jit: Jit, workshop: &Workshop) -> Vec<String> {
     let main = "void run(void); void note(const char *what); int main(void) { run(); note(\"exit\"); return 0; }";
     jit.add_object(workshop.compile("c", main, &["-O1"])).unwrap();
     // SAFETY: it is a `main`.
@@ -90,6 +95,31 @@ fn jitted(workshop: &Workshop, libraries: &[Library<'_>], program: &str) -> Vec<
     // SAFETY: nobody is in the code.
     unsafe { jit.close() }.unwrap();
     std::mem::take(&mut NOTED.lock().unwrap())
+}
+
+/// Returns what it says when they are JITDylibs.
+fn jitted(workshop: &Workshop, libraries: &[Library<'_>], program: &str) -> Vec<String> {
+    let jit = host::jit().unwrap();
+    add(&jit, workshop, libraries);
+    jit.add_object(workshop.compile("c", &format!("{PRELUDE}{program}"), &["-O1"])).unwrap();
+    run_program(jit, workshop)
+}
+
+/// The program says this when the libraries are JITDylibs that are initialized on demand, as those of `linkjit run` are, which
+/// the program and they may refer to; at once, and if the program is lazy.
+fn check_on_demand(libraries: &[Library<'_>], program: &str, says: &str, says_if_lazy: &str) {
+    let _turn = TURN.lock();
+    let workshop = Workshop::new();
+    for (is_lazy, says) in [(false, says), (true, says_if_lazy)] {
+        let jit = host::jit().unwrap();
+        for library in add(&jit, &workshop, libraries) {
+            library.initialize_on_demand().unwrap();
+            jit.add_to_link_order(&library, MatchScope::Exported).unwrap();
+        }
+        let program = workshop.compile("c", &format!("{PRELUDE}{program}"), &["-O1"]);
+        if is_lazy { jit.add_lazy_object(program) } else { jit.add_object(program).map(drop) }.unwrap();
+        assert_eq!(run_program(jit, &workshop).join(", "), says, "lazy: {is_lazy}");
+    }
 }
 
 /// Both say the same, which has these lines in it.
@@ -150,10 +180,11 @@ fn what_a_library_needs_is_opened_before_it_and_closed_after_it() {
              dlclose(b); note(\"closed b\");
              a = dlopen(\"a\", RTLD_NOW); void *c = dlopen(\"c\", RTLD_NOW);
              dlclose(a); note(\"closed a\"); dlclose(c); note(\"closed c\");
+             note_number(\"open\", dlopen(\"c\", RTLD_NOW | RTLD_NOLOAD) != 0);
              dlopen(\"a\", RTLD_LAZY);
          }",
         "c, b, a, of a 116, of c 3, missing, of a of b -1, ~a, closed a, of b 13, ~b, ~c, closed b, c, b, a, ~a, ~b, \
-         closed a, ~c, closed c, c, b, a, exit, ~a, ~b, ~c",
+         closed a, ~c, closed c, open 0, c, b, a, exit, ~a, ~b, ~c",
     );
 }
 
@@ -314,4 +345,92 @@ fn threads_open_and_close() {
          }",
         "base, wrong 0, alive 0, ~base, exit",
     );
+}
+
+#[test]
+fn a_terminator_that_opens_does_not_keep_its_own_library() {
+    check(
+        &[
+            ("inner", "BEGIN(\"inner\") END(\"~inner\")", &[]),
+            (
+                "outer",
+                "BEGIN(\"outer\")
+                 __attribute__((destructor)) static void end(void) { note(\"~outer\"); dlclose(dlopen(\"inner\", RTLD_NOW)); }",
+                &[],
+            ),
+        ],
+        "void run(void) {
+             for (int i = 0; i < 2; i++) { dlclose(dlopen(\"outer\", RTLD_NOW)); note(\"closed\"); }
+         }",
+        "outer, ~outer, inner, ~inner, closed, outer, ~outer, inner, ~inner, closed, exit",
+    );
+}
+
+#[test]
+fn what_code_is_first_bound_to_when_it_is_called_is_initialized_and_closed_with_it() {
+    let base = ("base", "BEGIN(\"base\") END(\"~base\") int of_base(void) { return 2; }", &[][..]);
+    check_on_demand(
+        &[base],
+        "int of_base(void); BEGIN(\"program\")
+         APART void run(void) { note(\"run\"); note_number(\"of base\", of_base()); note_number(\"of base\", of_base()); }",
+        "base, program, run, of base 2, of base 2, exit, ~base",
+        "program, base, run, of base 2, of base 2, exit, ~base",
+    );
+    // Symbols of a plugin are linked when they are asked for.
+    check_on_demand(
+        &[
+            base,
+            (
+                "plugin",
+                "BEGIN(\"plugin\") END(\"~plugin\") int of_base(void); APART int use(void) { return of_base(); }",
+                &["base"],
+            ),
+        ],
+        "void run(void) {
+             for (int i = 0; i < 2; i++) {
+                 void *plugin = dlopen(\"plugin\", RTLD_LAZY);
+                 note_number(\"use\", call(plugin, \"use\"));
+                 note_number(\"closed\", dlclose(plugin));
+                 note_number(\"open\", dlopen(\"base\", RTLD_NOW | RTLD_NOLOAD) != 0);
+             }
+         }",
+        "plugin, base, use 2, ~plugin, ~base, closed 0, open 0, base, plugin, use 2, ~plugin, ~base, closed 0, open 0, exit",
+        "plugin, base, use 2, ~plugin, ~base, closed 0, open 0, base, plugin, use 2, ~plugin, ~base, closed 0, open 0, exit",
+    );
+}
+
+#[test]
+fn what_the_host_looks_up_is_initialized() {
+    let _turn = TURN.lock();
+    let workshop = Workshop::new();
+    let app = (
+        "app",
+        "BEGIN(\"app\") END(\"~app\") int main(void) { note(\"main\"); return 0; } int f(void) { return 1; }",
+        &[][..],
+    );
+    type Use = fn(&Jit);
+    let uses: [(Use, &str); 3] = [
+        // SAFETY: it is a `main`.
+        (|jit| assert_eq!(unsafe { jit.run_main("main", &["app"]) }.unwrap(), 0), "app, main, ~app"),
+        (|jit| _ = jit.lookup("f").unwrap(), "app, ~app"),
+        (
+            |jit| {
+                jit.link(&["f"]).unwrap();
+                assert_eq!(*NOTED.lock().unwrap(), Vec::<String>::new());
+                jit.initialize().unwrap();
+            },
+            "app, ~app",
+        ),
+    ];
+    for (apply, says) in uses {
+        let jit = host::jit().unwrap();
+        for library in add(&jit, &workshop, &[app]) {
+            library.initialize_on_demand().unwrap();
+            jit.add_to_link_order(&library, MatchScope::Exported).unwrap();
+        }
+        apply(&jit);
+        // SAFETY: nobody is in the code.
+        unsafe { jit.close() }.unwrap();
+        assert_eq!(std::mem::take(&mut *NOTED.lock().unwrap()).join(", "), says);
+    }
 }

@@ -117,17 +117,22 @@ impl Batch<'_> {
     }
 
     /// Takes those objects into the batch, too, that are to be initialized because the batch binds code to their JITDylibs,
-    /// though these are initialized on demand. False if there are none.
+    /// or they have what the lookup wants, though they are initialized on demand. False if there are none.
     fn adopt_roots_of_used(&mut self) -> Result<bool> {
-        let Some(which) = self.query.goal.roots() else { return Ok(false) };
+        if !self.query.goal.initializes_used() {
+            return Ok(false);
+        }
         let mut state = self.session.state();
         let on_demand: Vec<_> = state.on_demand_dylibs().collect();
         if on_demand.is_empty() {
             return Ok(false);
         }
-        let is_used = |dylib: &DylibId| self.inputs.iter().any(|input| input.dylib == dylib.0);
+        let definer = |unfound: &Unfound| Some(self.found.get(&(self.query.dylib, unfound.name))?.definer.0);
+        let wanted: Vec<_> = self.query.names.iter().filter_map(definer).collect();
+        let has_input = |dylib: &DylibId| self.inputs.iter().any(|input| input.dylib == dylib.0);
+        let is_used = |dylib: &DylibId| wanted.contains(dylib) || has_input(dylib);
         let order = state.dependency_order(on_demand.into_iter().filter(is_used));
-        let objects = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, which));
+        let objects = order.into_iter().flat_map(|dylib| state.unlinked_roots(dylib, Roots::All));
         let is_new = |object: &ObjectId| !self.input_of.contains_key(object) && !self.pending.contains(object);
         let objects: Vec<_> = objects.filter(is_new).collect();
         drop(state);

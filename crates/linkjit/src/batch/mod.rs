@@ -35,7 +35,9 @@ use linkjit_link::names::NameId;
 
 use crate::error::Result;
 use crate::plugin::Stage;
-use crate::session::{Address, DylibId, Entry, ExecutionSession, Inheritance, ObjectId, Pulled, Rebound, Statistics};
+use crate::session::{
+    Address, DylibId, Entry, ExecutionSession, Inheritance, ObjectId, Pulled, Rebound, Roots, Statistics,
+};
 
 pub(crate) use find::Unfound;
 use plugins::Plugins;
@@ -103,7 +105,14 @@ pub(crate) fn already_linked(
             return Ok(None);
         }
     }
-    Ok(names.iter().map(|&name| state.find_linked(dylib, name)).collect())
+    let linked: Option<Vec<_>> = names.iter().map(|&name| state.find_linked(dylib, name)).collect();
+    let definers = linked.iter().flatten().filter_map(|&address| state.dylib_with(address));
+    let on_demand: Vec<_> = definers.filter(|&dylib| state.is_on_demand(dylib)).collect();
+    let is_waiting = |dylib: &DylibId| !state.unlinked_roots(*dylib, Roots::All).is_empty();
+    if goal.initializes_used() && on_demand.iter().any(is_waiting) {
+        return Ok(None);
+    }
+    Ok(linked)
 }
 
 /// The definition that was found for a name.

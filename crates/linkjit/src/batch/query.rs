@@ -30,6 +30,8 @@ pub(crate) enum Goal {
     LinkWithInitializers,
     /// And these, too.
     LinkWithAllInitializers,
+    /// Linking what a call needs, and all initializers of JITDylibs that are used for the first time by that.
+    LinkForCall,
     /// Finding who defines them: nothing is materialized or linked, and nothing missing is an error.
     Find,
 }
@@ -38,10 +40,15 @@ impl Goal {
     /// Says whose initializers are linked; `None`: only those of objects that are linked anyway.
     pub(crate) fn roots(self) -> Option<Roots> {
         match self {
-            Self::Link | Self::Find => None,
+            Self::Link | Self::LinkForCall | Self::Find => None,
             Self::LinkWithInitializers => Some(Roots::Eager),
             Self::LinkWithAllInitializers => Some(Roots::All),
         }
+    }
+
+    /// Says whether JITDylibs that are initialized on demand are so if they are used: as a whole, as if they were opened.
+    pub(crate) fn initializes_used(self) -> bool {
+        !matches!(self, Self::Link | Self::Find)
     }
 }
 

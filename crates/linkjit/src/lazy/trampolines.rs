@@ -242,10 +242,11 @@ impl ExecutionSession {
         let (from, target) = function.target;
         loop {
             let removals = self.state().removals();
-            let found = look_up(self, from, &[target], Goal::Link)?;
+            let found = look_up(self, from, &[target], Goal::LinkForCall)?;
             let Some(&Address::At(address)) = found.first() else {
                 return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });
             };
+            self.state().note_call(function.dylib, from, address);
             JitDylib::new(self.clone(), from).run_pending_initializers()?;
             let definer = self.state().find_entry(from, target).map(|entry| entry.by);
             if let Some(DefinedBy::Object(object, _)) = definer {

@@ -161,7 +161,7 @@ impl Task {
             }
             match unfinished.query.advance(session) {
                 Ok(Advance::Blocked(wait)) => blocked = Some(wait),
-                Ok(Advance::Done(found)) => break self.set.addresses(addresses(found)),
+                Ok(Advance::Done(found)) => break self.set.addresses(session, addresses(found)),
                 Err(error) => break Err(error),
             }
         };

@@ -56,7 +56,7 @@ pub(crate) fn look_up_set(dylib: &JitDylib, set: &SymbolLookupSet) -> Result<Vec
         Some(linked) => linked.into_iter().map(Some).collect(),
         None => addresses(query.run(session)?),
     };
-    set.addresses(found)
+    set.addresses(session, found)
 }
 
 /// Returns the address of a name that a running program asks for; `None` if nobody has it.

@@ -5,7 +5,7 @@ use linkjit_executor::ExecAddr;
 use crate::batch::{Goal, Query, Unfound};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::{Address, LookupKind};
+use crate::session::{Address, ExecutionSession, LookupKind};
 use crate::symbol_name::SymbolName;
 
 /// Names to be looked up together.
@@ -72,8 +72,13 @@ impl SymbolLookupSet {
         Query { _names_in_use: Some(in_use), ..Query::new(dylib.id(), names, self.goal) }
     }
 
-    /// Turns what was found into addresses.
-    pub(super) fn addresses(&self, found: Vec<Option<Address>>) -> Result<Vec<Option<ExecAddr>>> {
+    /// Turns what was found into addresses, which the host gets.
+    pub(super) fn addresses(
+        &self,
+        session: &ExecutionSession,
+        found: Vec<Option<Address>>,
+    ) -> Result<Vec<Option<ExecAddr>>> {
+        session.state().keep_definers_open(found.iter().copied().flatten());
         let named = found.into_iter().zip(&self.names);
         named.map(|(found, (name, _))| found.map(|address| address.plain(name)).transpose()).collect()
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use linkjit_executor::{AllocationId, ExecAddr, ImageId, OpenFlags, PointerArray};
 
 use super::removal::in_order;
-use super::{DylibId, DylibState, InitializerRun, State};
+use super::{Address, DylibId, DylibState, InitializerRun, State};
 use crate::error::Result;
 
 /// The record of a JITDylib as a library that linked code opens.
@@ -18,6 +18,8 @@ pub(super) struct Opening {
     count: u64,
     /// It was initialized because it, or what needs it, was opened.
     is_initialized: bool,
+    /// Its terminators are being run.
+    is_ending: bool,
     /// The host has initialized it, or it is not to be closed.
     stays: bool,
     /// Code finds its symbols without a handle.
@@ -71,24 +73,40 @@ impl State {
         self.dylibs.iter().filter(move |(_, dylib)| is_waiting(dylib)).map(|(&id, _)| id)
     }
 
-    /// Notes that linked code runs: if nobody has opened its JITDylib, the host has.
+    /// Notes that the host gets addresses: the JITDylibs that have them are open for good.
+    pub(crate) fn keep_definers_open(&mut self, addresses: impl IntoIterator<Item = Address>) {
+        for address in addresses {
+            if let Some(dylib) = self.dylib_with(address).and_then(|id| self.dylibs.get_mut(&id)) {
+                dylib.opening.stays = true;
+            }
+        }
+    }
+
+    /// The JITDylib whose code or variable is at an address.
+    pub(crate) fn dylib_with(&self, address: Address) -> Option<DylibId> {
+        let allocation = match address {
+            Address::At(address) => self.allocations.at(address),
+            Address::ThreadLocal(address) => self.allocations.at_thread_local(address.module, address.offset),
+        };
+        Some(self.allocations.get(allocation?)?.dylib)
+    }
+
+    /// Returns whether a JITDylib is initialized when it is opened or used, and was not.
+    pub(crate) fn is_on_demand(&self, dylib: DylibId) -> bool {
+        self.dylib(dylib).is_ok_and(|dylib| dylib.opening.on_demand && !dylib.opening.stays)
+    }
+
+    /// Notes that linked code runs: if nobody has opened its JITDylib, the host has. One that is being closed is not open.
     pub(crate) fn note_running(&mut self, dylib: DylibId) {
-        if let Some(dylib) = self.dylibs.get_mut(&dylib) {
-            dylib.opening.stays |= !dylib.opening.is_initialized;
+        if let Some(opening) = self.dylibs.get_mut(&dylib).map(|dylib| &mut dylib.opening) {
+            opening.stays |= !opening.is_initialized && !opening.is_ending;
         }
     }
 
     /// Returns whether a JITDylib is open, by whomever.
     pub(crate) fn is_open(&self, id: DylibId) -> bool {
-        self.dylib(id).is_ok_and(|dylib| {
-            let opening = &dylib.opening;
-            opening.count > 0 || opening.is_initialized || opening.stays || self.is_used(id)
-        })
-    }
-
-    /// Returns whether linked code of others is bound to a JITDylib.
-    fn is_used(&self, id: DylibId) -> bool {
-        self.users_of_dylib(id).next().is_some()
+        let is_opened = |opening: &Opening| opening.count > 0 || opening.is_initialized || opening.stays;
+        self.dylib(id).is_ok_and(|dylib| is_opened(&dylib.opening)) || self.needed().contains(&id)
     }
 
     /// The other JITDylibs whose code is bound to this one.
@@ -97,9 +115,15 @@ impl State {
         users.filter_map(move |(user, _)| Some(self.allocations.get(*user)?.dylib).filter(|user| *user != id))
     }
 
-    /// Returns whether those that have a JITDylib in their link order depend on it.
-    pub(super) fn is_dependency(&self, id: DylibId) -> bool {
-        self.dylib(id).is_ok_and(|dylib| !dylib.opening.on_demand || dylib.opening.stays || self.is_used(id))
+    /// Returns whether a JITDylib depends on one in its link order: if that is initialized on demand, code is bound to it,
+    /// but not such that is closed itself.
+    pub(super) fn is_dependency(&self, by: DylibId, id: DylibId) -> bool {
+        let is_closed = |user: DylibId| {
+            let is_opened = |opening: &Opening| opening.count > 0 || opening.is_initialized || opening.is_ending;
+            self.is_on_demand(user) && !self.dylib(user).is_ok_and(|user| is_opened(&user.opening))
+        };
+        let mut users = self.users_of_dylib(id);
+        self.dylib(id).is_ok() && (!self.is_on_demand(id) || users.any(|user| user == by || !is_closed(user)))
     }
 
     /// Returns whether the contents of what is linked for a JITDylib are to be kept.
@@ -116,6 +140,13 @@ impl State {
         }
     }
 
+    /// The same for one for which linked code has more linked, if it was opened.
+    pub(crate) fn prepare_linking(&mut self, id: DylibId) {
+        if self.dylib(id).is_ok_and(|dylib| dylib.opening.is_initialized) {
+            self.prepare_opening(id);
+        }
+    }
+
     /// Opens a JITDylib once more. What it needs is open with it.
     pub(crate) fn open(&mut self, id: DylibId, flags: OpenFlags) -> Result<ImageId> {
         let dylib = self.dylib_mut(id)?;
@@ -123,12 +154,31 @@ impl State {
         dylib.opening.is_global |= flags.global;
         dylib.opening.stays |= flags.keep;
         let image = dylib.image;
+        self.open_needed(id, |_| true);
+        Ok(image)
+    }
+
+    /// Notes that linked code has had more linked for a JITDylib: what that needs now is open with it. If the host keeps it
+    /// open, so is all that the host has initialized with it.
+    pub(crate) fn open_newly_needed(&mut self, id: DylibId) {
+        let is_opened = self.dylib(id).is_ok_and(|dylib| dylib.opening.is_initialized);
+        self.open_needed(id, |opening| !opening.is_ending && (is_opened || opening.on_demand));
+    }
+
+    /// Notes that code of `by` calls a function, which was searched in the link order of `from`.
+    pub(crate) fn note_call(&mut self, by: DylibId, from: DylibId, function: ExecAddr) {
+        self.open_newly_needed(from);
+        if let Some(definer) = self.dylib_at(function).filter(|definer| *definer != by) {
+            self.note_found(by, definer);
+        }
+    }
+
+    fn open_needed(&mut self, id: DylibId, matches: impl Fn(&Opening) -> bool) {
         for id in self.dependency_order([id]) {
-            if let Some(dylib) = self.dylibs.get_mut(&id) {
-                dylib.opening.is_initialized |= !dylib.opening.stays;
+            if let Some(opening) = self.dylibs.get_mut(&id).map(|dylib| &mut dylib.opening) {
+                opening.is_initialized |= !opening.stays && matches(opening);
             }
         }
-        Ok(image)
     }
 
     /// Takes back one opening of a JITDylib; false if there is none.
@@ -153,8 +203,9 @@ impl State {
         order.reverse();
         for id in &order {
             if let Some(dylib) = self.dylibs.get_mut(id) {
-                (dylib.opening.is_initialized, dylib.opening.is_global) = (false, false);
-                dylib.opening.found.clear();
+                let opening = &mut dylib.opening;
+                (opening.is_initialized, opening.is_global, opening.is_ending) = (false, false, true);
+                opening.found.clear();
             }
         }
         order
@@ -208,6 +259,9 @@ impl State {
     /// A JITDylib is finished: the next time that it is opened, all of its initializers are run.
     pub(crate) fn begin_anew(&mut self, id: DylibId) -> Result<()> {
         let dylib = self.dylib_mut(id)?;
+        dylib.opening.is_ending = false;
+        // Its terminators are not to keep what they have found.
+        dylib.opening.found.clear();
         dylib.pending_initializers.append(&mut dylib.opening.ran);
         dylib.pending_terminators.append(&mut dylib.opening.ended);
         Ok(())
@@ -222,7 +276,7 @@ impl State {
             at += 1;
             let links = self.dylib(id).map(DylibState::link_order).unwrap_or_default();
             for &(next, _) in links {
-                if !order.contains(&next) && Some(next) != self.program && self.is_dependency(next) {
+                if !order.contains(&next) && Some(next) != self.program && self.is_dependency(id, next) {
                     order.push(next);
                 }
             }

@@ -569,13 +569,14 @@ impl State {
         // (JITDylib, how many of its link order were visited)
         let mut path = vec![(root, 0)];
         while let Some((dylib, visited)) = path.last_mut() {
-            let next = self.dylib(*dylib).ok().and_then(|dylib| dylib.link_order.get(*visited));
+            let id = *dylib;
+            let next = self.dylib(id).ok().and_then(|dylib| dylib.link_order.get(*visited));
             *visited += 1;
             match next {
-                Some(&(next, _)) if self.is_dependency(next) && seen.insert(next) => path.push((next, 0)),
+                Some(&(next, _)) if self.is_dependency(id, next) && seen.insert(next) => path.push((next, 0)),
                 Some(_) => {}
                 None => {
-                    order.push(*dylib);
+                    order.push(id);
                     path.pop();
                 }
             }
