@@ -371,6 +371,10 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Ends it, because nobody will ask it for anything any more: calls that wait for it fail, and its process ends, if that is
+    /// another one. Executors of this process go when they are dropped.
+    fn shut_down(&self) {}
+
     /// Reserves a window of `size` bytes.
     ///
     /// # Errors

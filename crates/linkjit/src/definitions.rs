@@ -18,7 +18,7 @@ use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, wit
 use crate::jitdylib::JitDylib;
 use crate::materialization::{AbsoluteSymbols, MaterializationUnit, SymbolAliases};
 use crate::session::{
-    Address, DefinedBy, DefinitionGenerator, Generator, ObjectId, State, SymbolFlags, bytes_of, read_file,
+    Address, DefinedBy, DefinitionGenerator, ObjectId, State, SymbolFlags, bytes_of, is_same, read_file,
 };
 use crate::source::IntoSource;
 
@@ -50,10 +50,15 @@ impl JitDylib {
     /// # Errors
     /// If it can't be read, or defines what is defined already; then nothing of it was added.
     pub fn add_object(&self, object: impl IntoSource) -> Result<()> {
-        self.add_object_source(&object.into_source()?)
+        self.add_object_source(object.into_source()?)
     }
 
-    fn add_object_source(&self, source: &Source) -> Result<()> {
+    fn add_object_source(&self, source: Source) -> Result<()> {
+        let name = source.name().clone();
+        self.add_object_again(&name, move |dylib| dylib.read_object(&source))
+    }
+
+    fn read_object(&self, source: &Source) -> Result<()> {
         let _names = self.session().use_names();
         let graph = object::read(source, &mut self.session().names())?;
         self.add_graph_that_was_read(graph)
@@ -65,7 +70,7 @@ impl JitDylib {
     /// If there is no compiler, or it does not like the file; else as [`JitDylib::add_object`].
     pub fn add_source_file(&self, path: impl AsRef<Path>) -> Result<()> {
         let compiler = TargetCompiler::new(self.session().target().format);
-        self.add_object_source(&compiler.compile(path.as_ref())?)
+        self.add_object_source(compiler.compile(path.as_ref())?)
     }
 
     /// Takes back the objects of that name, of which nothing was linked yet, as if they had never been added: one that can't
@@ -96,7 +101,9 @@ impl JitDylib {
     pub fn discard_object(&self, name: &str) -> Result<()> {
         // No batch has it.
         let _linking = self.session().begin_linking()?;
-        self.session().state().discard_object(self.id(), name)
+        self.session().state().discard_object(self.id(), name)?;
+        self.note_discarded(name);
+        Ok(())
     }
 
     /// Adds a link graph that was made by hand; names that other graphs are to see are of
@@ -106,10 +113,14 @@ impl JitDylib {
     /// As [`JitDylib::add_object`].
     pub fn add_graph(&self, mut graph: LinkGraph) -> Result<()> {
         graph.forget_live();
-        self.add_graph_that_was_read(graph)
+        if !self.session().is_replaceable() {
+            return self.add_graph_that_was_read(graph);
+        }
+        let name = graph.source().name().clone();
+        self.add_object_again(&name, move |dylib| dylib.add_graph_that_was_read(graph.clone()))
     }
 
-    fn add_graph_that_was_read(&self, graph: LinkGraph) -> Result<()> {
+    pub(crate) fn add_graph_that_was_read(&self, graph: LinkGraph) -> Result<()> {
         let owner = self.owner()?;
         self.session().define_graph_with(self.id(), graph, |state, names, graph| {
             state.define_object(self.id(), owner, graph, names)?;
@@ -145,6 +156,13 @@ impl JitDylib {
     /// # Errors
     /// If it promises what something else defines; then nothing of it was added.
     pub fn define(&self, unit: impl MaterializationUnit + 'static) -> Result<()> {
+        if let Some(unit) = self.define_unit(unit)? {
+            self.note_unit(unit);
+        }
+        Ok(())
+    }
+
+    fn define_unit(&self, unit: impl MaterializationUnit + 'static) -> Result<Option<ObjectId>> {
         self.session().define(self.id(), self.owner()?, Box::new(unit))
     }
 
@@ -179,10 +197,12 @@ impl JitDylib {
     /// # Errors
     /// If it can't be read.
     pub fn add_archive(&self, archive: impl IntoSource) -> Result<()> {
-        self.add_archive_source(archive.into_source()?)
+        let source = archive.into_source()?;
+        self.add_again(move |dylib| dylib.add_archive_source(source.clone()))
     }
 
-    fn add_archive_source(&self, source: Source) -> Result<()> {
+    /// As [`JitDylib::add_archive`] for one that somebody asks for that is added.
+    pub(crate) fn add_archive_source(&self, source: Source) -> Result<()> {
         let has_imports = self.session().platform().has_import_libraries();
         let archive = with_index(Archive::parse(source)?)?;
         let archives = {
@@ -234,15 +254,17 @@ impl JitDylib {
             if may_import && Import::parse(&object)?.is_some() {
                 has_imports = true;
             } else {
-                self.add_object_source(&object)?;
+                self.add_object_source(object)?;
             }
         }
         // What a DLL has is not linked, but found when it is wanted.
         if has_imports {
-            return self.add_archive_source(source);
+            return self.add_archive(source);
         }
-        self.session().state().dylib_mut(self.id())?.read_dependencies_later(archive);
-        Ok(())
+        self.add_again(move |dylib| {
+            dylib.session().state().dylib_mut(dylib.id())?.read_dependencies_later(archive.clone());
+            Ok(())
+        })
     }
 
     /// Opens a shared library: names that nothing before it defines are searched in it.
@@ -266,7 +288,12 @@ impl JitDylib {
     /// # Errors
     /// What the system's loader says.
     pub fn add_library(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
+        let path = path.as_ref().to_owned();
+        self.add_again(move |dylib| dylib.open_library(&path))
+    }
+
+    /// As [`JitDylib::add_library`] for one that somebody asks for that is added.
+    pub(crate) fn open_library(&self, path: &Path) -> Result<()> {
         let library = self
             .session()
             .executor()
@@ -318,7 +345,9 @@ impl JitDylib {
     pub fn add_generator(&self, generator: Arc<dyn DefinitionGenerator>) -> Result<()> {
         self.session().keep_names();
         // The last handle is here: what the user drops with it if this fails is dropped with nothing locked.
-        self.session().state().add_generator(self, generator.clone(), true)
+        self.session().state().add_generator(self, generator.clone(), true)?;
+        self.note_generator(&generator);
+        Ok(())
     }
 
     /// Removes a generator that was added: lookups that begin from now on do not ask it. What it has defined stays.
@@ -326,12 +355,11 @@ impl JitDylib {
     /// # Errors
     /// If the JITDylib is closed.
     pub fn remove_generator(&self, generator: &Arc<dyn DefinitionGenerator>) -> Result<()> {
-        let is_same =
-            |known: &mut Generator| std::ptr::addr_eq(Arc::as_ptr(&known.definitions), Arc::as_ptr(generator));
+        self.note_removed_generator(generator);
         // What the user drops with it is dropped with nothing locked.
         let _removed: Vec<_> = {
             let mut state = self.session().state();
-            state.dylib_mut(self.id())?.remove_generators(is_same)
+            state.dylib_mut(self.id())?.remove_generators(|known| is_same(&known.definitions, generator))
         };
         Ok(())
     }
@@ -348,7 +376,7 @@ impl JitDylib {
     pub fn define_absolute(&self, name: impl AsRef<[u8]>, address: ExecAddr) -> Result<()> {
         let name = name.as_ref();
         if self.tracker().is_some() {
-            return self.define(AbsoluteSymbols::new([(name, address, SymbolFlags::DATA)]));
+            return self.define_unit(AbsoluteSymbols::new([(name, address, SymbolFlags::DATA)])).map(drop);
         }
         self.define_name(name, |state, names, id| {
             state.define_address(self.id(), id, address, SymbolFlags::DATA, names)
@@ -408,6 +436,14 @@ impl JitDylib {
         if self.tracker().is_some() {
             return self.define(SymbolAliases::new(from, [(name, target, SymbolFlags::DATA)]));
         }
+        let (name, from, target) = (name.to_owned(), from.downgrade(), target.to_owned());
+        self.add_again(move |dylib| {
+            let from = from.upgrade().ok_or(Error::Closed)?;
+            dylib.define_other_name(&name, &from, &target)
+        })
+    }
+
+    fn define_other_name(&self, name: &[u8], from: &Self, target: &[u8]) -> Result<()> {
         let _names = self.session().use_names();
         let target = self.session().names().intern(target);
         self.define_name(name, |state, names, name| state.define_alias(self.id(), name, (from.id(), target), names))

@@ -257,6 +257,12 @@ pub enum Error {
         /// The variables.
         variables: Vec<NotKept>,
     },
+    /// The session can't have another executor.
+    #[error("the executor can't be replaced: {why}")]
+    NotReplaceable {
+        /// The reason.
+        why: String,
+    },
     /// There is no updatable object of a name; or there is one already, when one was to be added.
     #[error("there is {} updatable object '{object}'{}", if *is_there { "an" } else { "no" }, if *is_there { " already" } else { "" })]
     Updatable {

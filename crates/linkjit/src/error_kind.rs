@@ -134,6 +134,7 @@ impl Error {
             | Self::Foreign { .. }
             | Self::Updatable { .. }
             | Self::NotKept { .. }
+            | Self::NotReplaceable { .. }
             | Self::NotDiscarded { .. }
             | Self::UpdatableAllocator { .. } => ErrorKind::Misused,
             Self::Other(_) => ErrorKind::Other,

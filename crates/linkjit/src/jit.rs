@@ -163,6 +163,13 @@ impl JitBuilder {
         self
     }
 
+    /// Has the session remember what is added, so that its executor [can be replaced](ExecutionSession::replace_executor).
+    #[must_use]
+    pub fn replaceable(mut self) -> Self {
+        self.options.replaceable = true;
+        self
+    }
+
     /// The limits say how much there may be in the session.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -182,8 +189,10 @@ impl JitBuilder {
         };
         let session = ExecutionSession::new(executor, self.options);
         let process = session.create_dylib("process")?;
-        process.add_own_generator(Arc::new(RuntimeGenerator))?;
-        session.platform().add_process_generators(&process)?;
+        process.add_again(|process| {
+            process.add_own_generator(Arc::new(RuntimeGenerator))?;
+            process.session().platform().add_process_generators(process)
+        })?;
         let main = session.create_dylib("main")?;
         main.add_to_link_order(&process, MatchScope::Exported)?;
         Ok(Jit { main, process })

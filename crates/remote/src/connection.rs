@@ -478,7 +478,7 @@ impl Connection {
     }
 
     /// Wakes all who wait; returns why there is no connection any more.
-    fn close(&self, why: ExecutorError, gives_up: bool) -> ExecutorError {
+    pub(crate) fn close(&self, why: ExecutorError, gives_up: bool) -> ExecutorError {
         let mut table = lock(&self.table);
         table.has_given_up |= gives_up && table.closed.is_none();
         let why = table.closed.get_or_insert(why).clone();

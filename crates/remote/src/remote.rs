@@ -404,6 +404,15 @@ impl Executor for Remote {
         self.facts.target
     }
 
+    fn shut_down(&self) {
+        self.link.connection.close(disconnected("it was shut down"), false);
+        self.link.connection.hang_up();
+        if let Some(child) = &self.child {
+            // It may have ended before.
+            let _ended = child.kill();
+        }
+    }
+
     fn reserve_window(&self, size: u64, placement: Placement) -> Result<Window> {
         self.link.window(&Request::ReserveWindow { size, placement })
     }

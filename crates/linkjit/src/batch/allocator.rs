@@ -181,7 +181,7 @@ impl Batch<'_> {
         if serving.is_empty() {
             return Ok(Serves::default());
         }
-        let executor = self.session.executor().as_ref();
+        let executor = self.session.executor();
         let jumps: Vec<LazyJump> = {
             let state = self.session.state();
             let jump = |callee: &LazyCallee| {

@@ -50,8 +50,8 @@ impl Batch<'_> {
             return;
         };
         let opened = read_file(&path).and_then(|source| match source.bytes() {
-            bytes if Archive::is_archive(bytes) => dylib.add_archive(&path),
-            bytes if bytes.starts_with(b"\x7fELF") => dylib.add_library(&path),
+            bytes if Archive::is_archive(bytes) => dylib.add_archive_source(source),
+            bytes if bytes.starts_with(b"\x7fELF") => dylib.open_library(&path),
             _ => Err(Error::unsupported(format!(
                 "{} is neither an archive nor a shared library: add what it stands for yourself",
                 path.display()

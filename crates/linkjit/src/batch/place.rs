@@ -453,7 +453,7 @@ impl PlacedBatch {
     /// Gives all memory back, and makes inputs what they were before they were placed: the first `found` of them, for
     /// the others were made for that.
     pub(super) fn undo(self, session: &ExecutionSession, inputs: &mut Inputs, found: usize) {
-        let executor = session.executor().as_ref();
+        let executor = session.executor();
         let mut layouts = Vec::new();
         for placed in self.domains.into_iter().rev() {
             layouts.push(placed.layout);

@@ -54,12 +54,17 @@ impl JitDylib {
     /// As [`JitDylib::add_object`].
     pub fn add_lazy_object(&self, object: impl IntoSource) -> Result<()> {
         let source = object.into_source()?;
+        let name = source.name().clone();
+        self.add_object_again(&name, move |dylib| dylib.read_lazy_object(&source))
+    }
+
+    fn read_lazy_object(&self, source: &Source) -> Result<()> {
         self.session().keep_names();
         let owner = self.owner()?;
-        let mut graph = object::read(&source, &mut self.session().names())?;
+        let mut graph = object::read(source, &mut self.session().names())?;
         // What serves the libraries must not need the linker when they call it.
         if self.session().defined_allocator(&graph).is_some() {
-            return self.add_graph(graph);
+            return self.add_graph_that_was_read(graph);
         }
         self.session().note_wanted_of_allocator(self.id(), &graph);
         let stubs = hide_functions(&mut graph, self.id(), &mut self.session().names(), by_address, |_| false)?;

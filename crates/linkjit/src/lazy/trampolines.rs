@@ -145,14 +145,20 @@ impl JitDylib {
     /// # Errors
     /// If something else defines one of the names; then none is defined.
     pub fn lazy_reexports(&self, from: &Self, names: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> Result<()> {
+        let names: Vec<(Vec<u8>, Vec<u8>)> =
+            names.iter().map(|(here, there)| (here.as_ref().to_owned(), there.as_ref().to_owned())).collect();
+        let from = from.downgrade();
+        self.add_again(move |dylib| dylib.define_lazy_reexports(&from.upgrade().ok_or(Error::Closed)?, &names))
+    }
+
+    fn define_lazy_reexports(&self, from: &Self, names: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
         self.session().keep_names();
         let stubs: Vec<_> = {
             let mut pool = self.session().names();
             let mut intern = |name: &[u8]| pool.intern(name);
-            let stubs = names.iter().map(|(here, there)| LazyStub {
-                stub: StubName::exported(intern(here.as_ref())),
-                target: intern(there.as_ref()),
-            });
+            let stubs = names
+                .iter()
+                .map(|(here, there)| LazyStub { stub: StubName::exported(intern(here)), target: intern(there) });
             stubs.collect()
         };
         define(self, from, "lazy re-exports", &stubs, None)?;

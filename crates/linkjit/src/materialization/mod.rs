@@ -120,17 +120,24 @@ pub trait MaterializationUnit: fmt::Debug + Send {
 
 impl ExecutionSession {
     /// Adds a unit that is materialized when it is needed.
-    pub(crate) fn define(&self, dylib: DylibId, tracker: TrackerId, unit: Box<dyn MaterializationUnit>) -> Result<()> {
+    /// Returns its number, unless others define all of its names.
+    pub(crate) fn define(
+        &self,
+        dylib: DylibId,
+        tracker: TrackerId,
+        unit: Box<dyn MaterializationUnit>,
+    ) -> Result<Option<ObjectId>> {
         self.keep_names();
         let promised = self.promised(&*unit, &unit.interface());
         let names: Vec<_> = promised.symbols.iter().map(|&(name, _)| name).collect();
         // Dropped with everything unlocked, if it is not taken.
         let mut maker: Option<Box<dyn Maker>> = Some(Box::new(unit));
         self.define_with(dylib, names, Vec::clone, |state, pool, _| {
-            if let Some(added) = state.define_pending(dylib, tracker, &mut maker, promised, pool)? {
+            let added = state.define_pending(dylib, tracker, &mut maker, promised, pool)?;
+            if let Some(added) = added {
                 self.progress().add(Job::Unit(added));
             }
-            Ok(())
+            Ok(added)
         })
     }
 
@@ -148,6 +155,9 @@ impl ExecutionSession {
             self.progress().add(Job::Unit(added));
         }
         drop(state);
+        if let Ok(added) = delegated {
+            self.note_delegated(from, added);
+        }
         delegated.map(drop).map_err(|(error, _)| error)
     }
 

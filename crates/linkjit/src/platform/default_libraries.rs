@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::crt::{self, Meaning, RUNTIME_KEY};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::session::{DylibId, ObjectId, State};
+use crate::session::{DylibId, ObjectId, State, read_file};
 
 /// Opens the libraries that objects of a JITDylib have asked for since the last time: an archive where libraries are
 /// searched, or else the DLL of that name. One that is neither is missed only if names are, unless it is the runtime's.
@@ -25,12 +25,12 @@ pub(super) fn open(dylib: &JitDylib) -> Result<()> {
             let directories = &options.library_paths;
             let users = directories.iter().map(|directory| directory.join(&name)).find(|path| path.is_file());
             match users.or_else(|| options.crt.find(&name)) {
-                Some(path) => dylib.add_archive(path)?,
+                Some(path) => dylib.add_archive_source(read_file(&path)?)?,
                 None if meaning == Meaning::Runtime => {
                     let searched = directories.iter().chain(options.crt.directories()).cloned().collect();
                     return Err(Error::NoRuntime { library: name, searched });
                 }
-                None => _ = dylib.add_library(Path::new(&name).with_extension("dll")),
+                None => _ = dylib.open_library(&Path::new(&name).with_extension("dll")),
             }
         }
         dylib.session().state().opened_default_library(dylib.id(), &name);

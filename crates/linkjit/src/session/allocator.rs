@@ -39,6 +39,11 @@ impl Allocator {
         used.extend(self.serving.iter().map(|&(name, _)| name));
     }
 
+    /// The number of names of allocators.
+    pub(super) fn names(&self) -> u32 {
+        self.names
+    }
+
     pub(super) fn new(names: u32, is_elsewhere: bool) -> Self {
         Self { names, is_elsewhere, ..Self::default() }
     }

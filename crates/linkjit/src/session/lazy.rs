@@ -118,6 +118,11 @@ impl LazyFunctions {
         Ok(first)
     }
 
+    /// Has numbers go on where others end.
+    pub(super) fn continue_numbers(&mut self, old: &Self) {
+        self.made = old.made;
+    }
+
     pub(crate) fn get(&self, number: u32) -> Option<LazyFunction> {
         let (first, (_, functions)) = self.objects.range(..=number).next_back()?;
         functions.get((number - first) as usize).copied()

@@ -20,6 +20,7 @@ mod groups;
 mod inherit;
 mod initializing;
 pub(crate) mod job;
+mod journal;
 mod lazy;
 mod lent;
 mod memory;
@@ -32,6 +33,7 @@ mod pool;
 pub(crate) mod progress;
 mod pulled;
 mod removal;
+mod replacement;
 mod retire;
 mod state;
 mod state_guard;
@@ -51,6 +53,7 @@ pub(crate) use dylib::DylibState;
 pub(crate) use generator::Archives;
 pub use generator::{DefinitionGenerator, LookupKind, Wanted};
 pub(crate) use inherit::Inheritance;
+pub(crate) use journal::is_same;
 pub(crate) use lazy::{LazyCallee, LazyFunction, LazyJump, Reentry};
 pub use lazy::{LazyFailure, LazyFailureHandler};
 pub(crate) use lent::defined_names;
@@ -80,7 +83,7 @@ pub(crate) use withdraw::Withdrawn;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use linkjit_executor::{DylibReply, Executor, Target, fork as process_fork};
 use linkjit_link::graph::LinkGraph;
@@ -91,8 +94,10 @@ use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{Plugin, PluginId};
 use job::{Job, Jobs};
+use journal::Journal;
 use pool::Pool;
 use progress::Progress;
+use replacement::Asked;
 
 /// The primitives that [`epoch`] and [`progress`] are made of: a model checker has other ones.
 mod sync {
@@ -114,7 +119,9 @@ pub struct ExecutionSession {
 }
 
 struct Inner {
-    executor: Arc<dyn Executor>,
+    executor: RwLock<Arc<dyn Executor>>,
+    /// What was added, if the executor can be replaced.
+    journal: Option<Mutex<Journal>>,
     platform: &'static dyn Platform,
     target: Target,
     options: SessionOptions,
@@ -165,9 +172,6 @@ impl ExecutionSession {
         executor: Arc<dyn Executor>,
         options: SessionOptions,
     ) -> Self {
-        let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
-        let directories: Vec<_> = directories.map(|directory| bytes_of(&directory).into()).collect();
-        executor.set_library_directories(&directories);
         // The first names of the pool, so that definitions of them are told by their number.
         let mut names = NamePool::new();
         executor.allocator_names().iter().for_each(|name| _ = names.intern(name.as_bytes()));
@@ -181,7 +185,8 @@ impl ExecutionSession {
                 jobs: Jobs::default(),
                 platform,
                 target,
-                executor,
+                executor: RwLock::new(executor.clone()),
+                journal: options.replaceable.then(Mutex::default),
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
                 options: SessionOptions {
@@ -201,24 +206,35 @@ impl ExecutionSession {
                 epochs: epoch::Epochs::default(),
             }),
         };
-        // The executor must not keep the session, which keeps it.
-        let weak = session.downgrade();
-        session.executor().provide_needed(Arc::new(move |library| match weak.upgrade() {
-            Some(session) => platform.provide(&session, library),
-            None => Vec::new(),
-        }));
-        let weak = session.downgrade();
-        session.executor().set_symbolizer(Arc::new(move |address| {
-            let at = weak.upgrade()?.symbolize(address)?;
-            Some(format!("{} ({})", at.name, at.object))
-        }));
-        let weak = session.downgrade();
-        session.executor().serve_dylibs(Arc::new(move |request| match weak.upgrade() {
-            Some(session) => session.answer(request),
-            None => DylibReply::NotHere,
-        }));
+        session.attend_to(&executor);
         process_fork::take_part(Arc::downgrade(&(session.inner.clone() as Arc<dyn process_fork::Participant>)));
         session
+    }
+
+    /// Tells an executor which libraries there are, and has it ask the session.
+    fn attend_to(&self, executor: &Arc<dyn Executor>) {
+        let options = self.options();
+        let directories = options.library_paths.iter().cloned().chain(options.crt.dll_directories());
+        let directories: Vec<_> = directories.map(|directory| bytes_of(&directory).into()).collect();
+        executor.set_library_directories(&directories);
+        // The executor must not keep the session, which keeps it; and one that was replaced gets no answers.
+        let asked = Asked { session: self.downgrade(), by: Arc::downgrade(executor) };
+        executor.provide_needed(Arc::new({
+            let asked = asked.clone();
+            move |library| {
+                asked.session().map(|session| session.platform().provide(&session, library)).unwrap_or_default()
+            }
+        }));
+        executor.set_symbolizer(Arc::new({
+            let asked = asked.clone();
+            move |address| {
+                let at = asked.session()?.symbolize(address)?;
+                Some(format!("{} ({})", at.name, at.object))
+            }
+        }));
+        executor.serve_dylibs(Arc::new(move |request| {
+            asked.session().map_or(DylibReply::NotHere, |session| session.answer(request))
+        }));
     }
 
     /// Creates a JITDylib whose link order is itself, with all of its symbols.
@@ -336,9 +352,9 @@ impl ExecutionSession {
 
     /// The executor.
     #[must_use]
-    pub fn executor(&self) -> &Arc<dyn Executor> {
+    pub fn executor(&self) -> Arc<dyn Executor> {
         state_guard::Locked::check();
-        &self.inner.executor
+        self.inner.executor.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The target that the process runs, asked once.
@@ -416,7 +432,8 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.reentry.close(self.executor.as_ref());
+        let executor = self.executor.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.reentry.close(executor.as_ref());
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if state.serves_process() {
             // What its code calls stays, too.

@@ -35,6 +35,13 @@ pub(super) struct Opening {
     pub(super) ended: Vec<InitializerRun>,
 }
 
+impl Opening {
+    /// The record of a JITDylib that nobody has opened or initialized yet.
+    pub(super) fn renewed(&self) -> Self {
+        Self { on_demand: self.on_demand, is_kept: self.on_demand, ..Self::default() }
+    }
+}
+
 /// A JITDylib whose terminators are to be run.
 #[derive(Debug)]
 pub(crate) struct Finishing {

@@ -54,6 +54,9 @@ pub struct SessionOptions {
     pub library_paths: Vec<PathBuf>,
     /// The source of the C runtime that objects for Windows ask for.
     pub crt: CrtProvider,
+    /// Whether the session remembers what is added, sources included, so that its executor
+    /// [can be replaced](crate::ExecutionSession::replace_executor).
+    pub replaceable: bool,
 }
 
 impl Default for SessionOptions {
@@ -65,6 +68,7 @@ impl Default for SessionOptions {
             threads: None,
             library_paths: Vec::new(),
             crt: CrtProvider::default(),
+            replaceable: false,
         }
     }
 }

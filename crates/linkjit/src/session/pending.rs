@@ -246,6 +246,28 @@ impl State {
         }
     }
 
+    /// Units that are being materialized.
+    pub(super) fn units_begun(&self) -> impl Iterator<Item = ObjectId> {
+        let is_begun = |object: &Object| object.pending.as_ref().is_some_and(|pending| pending.is_taken());
+        self.objects.iter().filter(move |(_, object)| is_begun(object)).map(|(&id, _)| id)
+    }
+
+    /// Takes the maker of a unit, for other tables, with its promise.
+    pub(super) fn take_maker(&mut self, unit: ObjectId) -> Option<(Option<Box<dyn Maker>>, Promised)> {
+        let object = self.objects.get_mut(&unit)?;
+        let pending = object.pending.as_mut()?;
+        let symbols = object.names.iter().copied().zip(pending.flags.iter().copied()).collect();
+        let promised = Promised { name: object.name.clone(), symbols, has_roots: object.has_roots };
+        Some((pending.maker.take(), promised))
+    }
+
+    /// Gives a unit its maker back.
+    pub(super) fn put_maker_back(&mut self, unit: ObjectId, maker: Option<Box<dyn Maker>>) {
+        if let Some(pending) = self.objects.get_mut(&unit).and_then(|object| object.pending.as_mut()) {
+            pending.maker = maker;
+        }
+    }
+
     /// Takes a unit out of the tables to be materialized. Its definitions are fixed from here on.
     pub(crate) fn take_pending(&mut self, id: ObjectId) -> Option<(Box<dyn Maker>, Taken)> {
         let object = self.objects.get_mut(&id)?;

@@ -239,6 +239,13 @@ pub(crate) struct TrackerState {
     pub(super) stubs: Vec<TrackerId>,
 }
 
+impl TrackerState {
+    /// Says whether it is a tracker of a JITDylib, and not one that an updatable object has for itself.
+    pub(super) fn is_users_in(&self, dylib: DylibId) -> bool {
+        self.dylib == dylib && self.updatable.is_none()
+    }
+}
+
 /// The tables.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -341,10 +348,25 @@ impl State {
         }
         let id = DylibId(next(&mut self.dylibs_made));
         let platform_tracker = self.create_tracker(id);
-        let dylib = DylibState::new(id, name, image, platform_tracker);
-        self.dylibs.insert(id, dylib);
-        self.dylibs_by_name.insert(name.into(), id);
+        self.enter_dylib(id, DylibState::new(id, name, image, platform_tracker));
         Ok(id)
+    }
+
+    /// Enters a JITDylib.
+    pub(super) fn enter_dylib(&mut self, id: DylibId, dylib: DylibState) {
+        self.dylibs_by_name.insert(dylib.name.clone(), id);
+        self.dylibs.insert(id, dylib);
+    }
+
+    /// Has numbers go on where those of other tables end, which are to be forgotten, and counts.
+    pub(super) fn continue_numbers(&mut self, old: &Self) {
+        self.dylibs_made = old.dylibs_made;
+        self.objects_made = old.objects_made;
+        self.trackers_made = old.trackers_made;
+        self.generators_made = old.generators_made;
+        self.removals = old.removals;
+        self.statistics = old.statistics;
+        self.lazy.continue_numbers(&old.lazy);
     }
 
     pub(super) fn dylib_named(&self, name: &str) -> Option<DylibId> {
@@ -488,13 +510,18 @@ impl State {
     /// A new tracker of a JITDylib.
     pub(crate) fn create_tracker(&mut self, dylib: DylibId) -> TrackerId {
         let id = TrackerId(next(&mut self.trackers_made));
+        self.enter_tracker(id, dylib);
+        id
+    }
+
+    /// Enters a tracker that owns nothing yet.
+    pub(super) fn enter_tracker(&mut self, id: TrackerId, dylib: DylibId) {
         let (allocations, objects, keeps) = (Vec::new(), BTreeSet::new(), Vec::new());
         let tracker = TrackerState { dylib, allocations, objects, updatable: None, keeps, stubs: Vec::new() };
         self.trackers.insert(id, tracker);
         if let Ok(dylib) = self.dylib_mut(dylib) {
             dylib.trackers.insert(id);
         }
-        id
     }
 
     /// Removes a tracker from the tables.

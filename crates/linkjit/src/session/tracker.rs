@@ -230,7 +230,9 @@ impl ResourceTracker {
         }
         // What a batch places belongs to the tracker that it saw.
         let _linking = self.session().begin_linking()?;
-        self.session().state().transfer(self.id, other.id)
+        self.session().state().transfer(self.id, other.id)?;
+        self.session().note_transferred(self.id, other.id);
+        Ok(())
     }
 }
 

@@ -40,8 +40,15 @@ impl JitDylib {
     /// As [`JitDylib::add_object`], or if there is an updatable object of that name already.
     pub fn add_updatable_object(&self, object: impl IntoSource) -> Result<()> {
         let source = object.into_source()?;
+        self.read_updatable_object(&source)?;
+        self.note_updatable(source.name());
+        Ok(())
+    }
+
+    /// As [`JitDylib::add_updatable_object`], once.
+    pub(crate) fn read_updatable_object(&self, source: &Source) -> Result<()> {
         self.session().keep_names();
-        let (graph, stubs) = read(self, &source, |_| false)?;
+        let (graph, stubs) = read(self, source, |_| false)?;
         if self.tracker().is_some_and(|owner| !self.session().state().has_tracker(owner)) {
             return Err(Error::TrackerRemoved);
         }

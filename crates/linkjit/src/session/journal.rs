@@ -1,0 +1,221 @@
+//! The journal of a session whose executor can be replaced: the additions, so that they can be made again for another
+//! process ([`super::replacement`]).
+//!
+//! What generators define is not in it, for they are asked again, and neither are addresses, which mean nothing in another
+//! process.
+
+use std::fmt;
+use std::sync::Arc;
+
+use linkjit_link::graph::LinkGraph;
+use linkjit_link::names::NameId;
+
+use super::{DefinitionGenerator, Direct, DylibId, ExecutionSession, Job, ObjectId, State, TrackerId, job, lock};
+use crate::error::Result;
+use crate::jitdylib::JitDylib;
+
+/// With fewer additions it is not worth the while to look for those that were removed.
+const LEAST: usize = 1024;
+
+type Add = dyn Fn(&JitDylib) -> Result<()> + Send + Sync;
+
+/// Additions, in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    pub(super) additions: Vec<Added>,
+    /// The number of them when it was last looked which are still there.
+    left: usize,
+}
+
+/// An addition to a JITDylib.
+#[derive(Clone, Debug)]
+pub(super) struct Added {
+    pub(super) dylib: DylibId,
+    /// The tracker that it was made through, if it was not made without one.
+    pub(super) tracker: Option<TrackerId>,
+    pub(super) what: What,
+}
+
+/// The thing that was added.
+#[derive(Clone)]
+pub(super) enum What {
+    /// An object of a name, by this function, which adds it again.
+    Object(Arc<str>, Arc<Add>),
+    /// Something else.
+    Other(Arc<Add>),
+    /// An object that can be replaced. The tables know its present generation.
+    Updatable(Arc<str>),
+    /// A unit that is not materialized yet.
+    Unit(ObjectId),
+    /// A generator of the user.
+    Generator(Arc<dyn DefinitionGenerator>),
+}
+
+impl fmt::Debug for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object(name, _) => write!(f, "Object({name})"),
+            Self::Other(_) => f.write_str("Other"),
+            Self::Updatable(name) => write!(f, "Updatable({name})"),
+            Self::Unit(object) => write!(f, "Unit({object:?})"),
+            Self::Generator(generator) => write!(f, "Generator({generator:?})"),
+        }
+    }
+}
+
+impl Added {
+    /// Says whether it was not removed.
+    pub(super) fn is_there(&self, state: &State) -> bool {
+        state.dylib(self.dylib).is_ok()
+            && self.tracker.is_none_or(|tracker| state.has_tracker(tracker))
+            && match &self.what {
+                What::Object(..) | What::Other(_) | What::Generator(_) => true,
+                What::Updatable(name) => state.updatable(self.dylib, name).is_ok_and(|object| object.is_some()),
+                What::Unit(object) => state.is_pending(*object),
+            }
+    }
+}
+
+impl JitDylib {
+    /// Adds something, now and for each executor that replaces this one.
+    pub(crate) fn add_again(&self, add: impl Fn(&Self) -> Result<()> + Send + Sync + 'static) -> Result<()> {
+        add(self)?;
+        self.note_added(|| What::Other(Arc::new(add)));
+        Ok(())
+    }
+
+    /// The same for an object of a name.
+    pub(crate) fn add_object_again(
+        &self,
+        name: &Arc<str>,
+        add: impl Fn(&Self) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<()> {
+        add(self)?;
+        self.note_added(|| What::Object(name.clone(), Arc::new(add)));
+        Ok(())
+    }
+
+    /// Notes an updatable object that was added.
+    pub(crate) fn note_updatable(&self, name: &Arc<str>) {
+        self.note_added(|| What::Updatable(name.clone()));
+    }
+
+    /// Notes a unit that was added.
+    pub(crate) fn note_unit(&self, unit: ObjectId) {
+        self.note_added(|| What::Unit(unit));
+    }
+
+    /// Notes a generator that the user has added.
+    pub(crate) fn note_generator(&self, generator: &Arc<dyn DefinitionGenerator>) {
+        self.note_added(|| What::Generator(generator.clone()));
+    }
+
+    /// Notes that the user has removed a generator.
+    pub(crate) fn note_removed_generator(&self, generator: &Arc<dyn DefinitionGenerator>) {
+        self.session().forget_additions(|added| {
+            added.dylib == self.id() && matches!(&added.what, What::Generator(other) if is_same(other, generator))
+        });
+    }
+
+    /// Notes that objects of a name were discarded.
+    pub(crate) fn note_discarded(&self, name: &str) {
+        self.session().forget_additions(|added| {
+            added.dylib == self.id() && matches!(&added.what, What::Object(object, _) if **object == *name)
+        });
+    }
+
+    fn note_added(&self, what: impl FnOnce() -> What) {
+        let session = self.session();
+        let Some(journal) = &session.inner.journal else { return };
+        if matches!(job::current(session), Some(Job::Generator(_))) {
+            return;
+        }
+        let added = Added { dylib: self.id(), tracker: self.tracker(), what: what() };
+        let gone = {
+            let mut journal = lock(journal);
+            journal.additions.push(added);
+            journal.forget_removed(session)
+        };
+        // What the user drops with them is dropped with nothing locked.
+        drop(gone);
+    }
+}
+
+impl Journal {
+    /// Takes out what was removed, if much was added since that was done last.
+    fn forget_removed(&mut self, session: &ExecutionSession) -> Vec<Added> {
+        if self.additions.len() < LEAST.max(2 * self.left) {
+            return Vec::new();
+        }
+        let state = session.state();
+        let gone = self.additions.extract_if(.., |added| !added.is_there(&state)).collect();
+        drop(state);
+        self.left = self.additions.len();
+        gone
+    }
+}
+
+impl ExecutionSession {
+    /// Says whether its executor can be replaced.
+    pub(crate) fn is_replaceable(&self) -> bool {
+        self.inner.journal.is_some()
+    }
+
+    /// Notes what a unit has delivered.
+    pub(super) fn note_delivered(&self, unit: ObjectId, graphs: Vec<LinkGraph>, direct: &[(NameId, Direct)]) {
+        let alias = |&(name, direct): &(NameId, Direct)| match direct {
+            Direct::Alias(from, target) => Some((name, (from, target))),
+            Direct::Absolute(_) => None,
+        };
+        let aliases: Vec<_> = direct.iter().filter_map(alias).collect();
+        let add = move |dylib: &JitDylib| {
+            graphs.iter().try_for_each(|graph| dylib.add_graph_that_was_read(graph.clone()))?;
+            let (names, mut state) = (dylib.session().names(), dylib.session().state());
+            aliases.iter().try_for_each(|&(name, target)| state.define_alias(dylib.id(), name, target, &names))
+        };
+        self.change_unit(unit, |added| added.what = What::Other(Arc::new(add)));
+    }
+
+    /// Notes that a unit has delegated something to another one.
+    pub(crate) fn note_delegated(&self, from: ObjectId, to: ObjectId) {
+        let Some(journal) = &self.inner.journal else { return };
+        let mut journal = lock(journal);
+        let is_it = |added: &Added| matches!(added.what, What::Unit(unit) if unit == from);
+        if let Some(at) = journal.additions.iter().rposition(is_it) {
+            let added = Added { what: What::Unit(to), ..journal.additions[at].clone() };
+            journal.additions.insert(at + 1, added);
+        }
+    }
+
+    /// Notes that a unit has another number.
+    pub(super) fn note_renumbered(&self, from: ObjectId, to: ObjectId) {
+        self.change_unit(from, |added| added.what = What::Unit(to));
+    }
+
+    fn change_unit(&self, unit: ObjectId, change: impl FnOnce(&mut Added)) {
+        let Some(journal) = &self.inner.journal else { return };
+        let mut journal = lock(journal);
+        let is_it = |added: &&mut Added| matches!(added.what, What::Unit(other) if other == unit);
+        journal.additions.iter_mut().rev().find(is_it).map(change);
+    }
+
+    fn forget_additions(&self, is_it: impl Fn(&Added) -> bool) {
+        let Some(journal) = &self.inner.journal else { return };
+        let gone: Vec<_> = lock(journal).additions.extract_if(.., |added| is_it(added)).collect();
+        // What the user drops with them is dropped with nothing locked.
+        drop(gone);
+    }
+
+    /// Notes that a tracker has given all that it owns to another one.
+    pub(crate) fn note_transferred(&self, from: TrackerId, to: TrackerId) {
+        let Some(journal) = &self.inner.journal else { return };
+        let mut journal = lock(journal);
+        let theirs = journal.additions.iter_mut().filter(|added| added.tracker == Some(from));
+        theirs.for_each(|added| added.tracker = Some(to));
+    }
+}
+
+/// Says whether both are one generator.
+pub(crate) fn is_same(one: &Arc<dyn DefinitionGenerator>, other: &Arc<dyn DefinitionGenerator>) -> bool {
+    std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+}
