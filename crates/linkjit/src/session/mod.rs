@@ -185,7 +185,7 @@ impl ExecutionSession {
                 jobs: Jobs::default(),
                 platform,
                 target,
-                executor: RwLock::new(executor.clone()),
+                executor: RwLock::new(executor),
                 journal: options.replaceable.then(Mutex::default),
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
@@ -206,7 +206,7 @@ impl ExecutionSession {
                 epochs: epoch::Epochs::default(),
             }),
         };
-        session.attend_to(&executor);
+        session.attend_to(&session.executor());
         process_fork::take_part(Arc::downgrade(&(session.inner.clone() as Arc<dyn process_fork::Participant>)));
         session
     }
