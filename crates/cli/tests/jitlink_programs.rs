@@ -283,3 +283,57 @@ fn libraries_for_delayed_loading_are_linked_without_running() {
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.err.contains("Symbols not found: [ __delayLoadHelper2 ]"), "{}", outcome.err);
 }
+
+/// A program that opens a JITDylib under ORC's names, as tests of ORC's runtime do.
+#[test]
+fn programs_open_jitdylibs_through_the_platform() {
+    let fixtures = Fixtures::new("platform");
+    fixtures.c(
+        "plugin.o",
+        "#include <stdio.h>
+         __attribute__((constructor)) static void begin(void) { puts(\"begin\"); }
+         __attribute__((destructor)) static void end(void) { puts(\"end\"); }
+         int answer(void) { return 42; }",
+    );
+    fixtures.c(
+        "main.o",
+        "#include <dlfcn.h>
+         #include <stdio.h>
+         int main(void) {
+             puts(\"main\");
+             for (int i = 0; i < 2; i++) {
+                 void *plugin = dlopen(\"plugin\", RTLD_LAZY);
+                 int (*answer)(void) = plugin ? dlsym(plugin, \"answer\") : 0;
+                 if (!answer) { puts(dlerror()); return 1; }
+                 printf(\"%d\\n\", answer());
+                 if (dlclose(plugin)) { puts(dlerror()); return 2; }
+             }
+             return 0;
+         }",
+    );
+    let names = ["dlopen", "dlclose", "dlsym", "dlerror"];
+    let aliases = names.map(|name| format!("Platform:{name}=__orc_rt_jit_{name}"));
+    let aliases: Vec<_> = aliases.iter().flat_map(|alias| ["-alias", alias]).collect();
+    let inputs = ["main.o", "-jd", "plugin", "plugin.o", "-lmain"];
+    let outcome = jitlink(&fixtures, &[&aliases[..], &inputs].concat());
+    let expected = "main\nbegin\n42\nend\nbegin\n42\nend\n";
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), expected, ""));
+    let outcome = jitlink(&fixtures, &[&["-noexec"], &aliases[..], &inputs].concat());
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), "", ""));
+    // What the platform defines is in place of the system's, for all JITDylibs. If a name has no JITDylib beside it, it is
+    // of the one of the alias.
+    fixtures
+        .c("own.o", "void *own(const char *name, int flags) { return 0; } const char *say(void) { return \"own\"; }");
+    let own =
+        ["-alias", "Process:dlopen=other:own", "-alias", "Platform:dlerror=main:say", "-alias", "main:say=other:say"];
+    let outcome = jitlink(&fixtures, &[&own[..], &["main.o", "-jd", "other", "own.o"]].concat());
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(1), "main\nown\n", ""));
+    let outcome = jitlink(&fixtures, &["-alias", "Platform:dlopen=own", "main.o", "own.o"]);
+    assert_eq!(outcome.headline(), "llvm-jitlink error: Symbols not found: [ own ]");
+    let outcome = jitlink(&fixtures, &["-no-process-syms", "-alias", "Platform:a=main:b", "main.o"]);
+    assert!(
+        outcome.err.contains("In alias definition \"Platform:a=main:b\" no dylib named Platform"),
+        "{}",
+        outcome.err
+    );
+}

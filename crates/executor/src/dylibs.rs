@@ -72,6 +72,11 @@ pub enum DylibRequest<'a> {
         /// The address.
         address: ExecAddr,
     },
+    /// Initializes what was added to an open JITDylib.
+    Update {
+        /// The JITDylib.
+        image: ImageId,
+    },
 }
 
 /// The answer of a session.
@@ -143,9 +148,9 @@ pub(crate) fn ask(request: DylibRequest<'_>) -> DylibReply {
     let sessions: Vec<(u32, Asked)> = lock(&SESSIONS).iter().rev().map(|(owner, ask)| (*owner, ask.clone())).collect();
     let ask_all = |request| {
         let of_image = match request {
-            DylibRequest::Close { image } | DylibRequest::Find { from: SearchFrom::Image(image), .. } => {
-                Some(init::owner_of(image))
-            }
+            DylibRequest::Close { image }
+            | DylibRequest::Update { image }
+            | DylibRequest::Find { from: SearchFrom::Image(image), .. } => Some(init::owner_of(image)),
             _ => None,
         };
         let asked = sessions.iter().filter(|(owner, _)| of_image.is_none_or(|of_image| of_image == Some(*owner)));

@@ -3,7 +3,7 @@
 //! An agent that opens or closes has the right to run initializers meanwhile, as with the loader's lock: so initializers
 //! and terminators run once, one after the other, and may themselves open and close.
 
-use linkjit_executor::{AddressOf, DylibReply, DylibRequest, ExecAddr, OpenFlags, SearchFrom, SymbolAddress};
+use linkjit_executor::{AddressOf, DylibReply, DylibRequest, ExecAddr, ImageId, OpenFlags, SearchFrom, SymbolAddress};
 use linkjit_link::names::NameId;
 
 use crate::batch::Goal;
@@ -30,6 +30,7 @@ impl ExecutionSession {
             DylibRequest::Describe { address } => {
                 self.describe_address(address).map_or(DylibReply::NotHere, DylibReply::Described)
             }
+            DylibRequest::Update { image } => self.answer_update(image),
         }
     }
 
@@ -79,6 +80,19 @@ impl ExecutionSession {
         drop(initializing);
         self.wait_for_initializers(|_| true)?;
         Ok(DylibReply::Opened(image))
+    }
+
+    /// Links and initializes what was added to an open JITDylib, and to those that it needs, since it was opened.
+    fn answer_update(&self, image: ImageId) -> DylibReply {
+        let id = {
+            let state = self.state();
+            state.dylib_of_image(image).filter(|&id| state.is_open(id))
+        };
+        let Some(id) = id else { return DylibReply::NotHere };
+        match self.link_and_initialize(id, &[], Goal::LinkWithAllInitializers) {
+            Ok(_) => DylibReply::Opened(image),
+            Err(error) => self.failure(id, &error.to_string()),
+        }
     }
 
     /// Takes back one opening; false if there is none.
@@ -198,14 +212,19 @@ impl ExecutionSession {
 
     /// Links what a running program asks for by a name that a JITDylib itself defines, and runs new initializers.
     pub(crate) fn link_for_program(&self, definer: DylibId, name: NameId) -> Result<Option<Address>> {
-        self.state().prepare_linking(definer);
-        let found = look_up(self, definer, &[name], Goal::LinkWithInitializers)?;
+        Ok(self.link_and_initialize(definer, &[name], Goal::LinkWithInitializers)?.first().copied())
+    }
+
+    /// Links names of a JITDylib for a running program, and runs new initializers.
+    fn link_and_initialize(&self, id: DylibId, names: &[NameId], goal: Goal) -> Result<Vec<Address>> {
+        self.state().prepare_linking(id);
+        let found = look_up(self, id, names, goal)?;
         let initializing = self.begin_initializing()?;
-        self.state().open_newly_needed(definer);
-        JitDylib::new(self.clone(), definer).run_pending_initializers()?;
+        self.state().open_newly_needed(id);
+        JitDylib::new(self.clone(), id).run_pending_initializers()?;
         drop(initializing);
         self.wait_for_initializers(|_| true)?;
-        Ok(found.first().copied())
+        Ok(found)
     }
 
     fn describe_address(&self, address: ExecAddr) -> Option<AddressOf> {

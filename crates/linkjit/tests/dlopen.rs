@@ -6,6 +6,7 @@ mod assembly;
 mod host;
 
 use std::ffi::{CStr, c_char};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -433,4 +434,55 @@ fn what_the_host_looks_up_is_initialized() {
         unsafe { jit.close() }.unwrap();
         assert_eq!(std::mem::take(&mut *NOTED.lock().unwrap()).join(", "), says);
     }
+}
+
+/// The JITDylib that the program has open, and what the host adds to it.
+static ADDED: Mutex<Option<(JitDylib, PathBuf)>> = Mutex::new(None);
+
+extern "C" fn add_more() {
+    let (dylib, object) = ADDED.lock().unwrap().take().unwrap();
+    dylib.add_object(object).unwrap();
+}
+
+/// ORC's names, and what only ORC has: a JITDylib that is open gets more, which the program has initialized.
+#[test]
+fn what_the_host_adds_to_an_open_jitdylib_is_initialized_when_the_program_says_so() {
+    let _turn = TURN.lock();
+    let workshop = Workshop::new();
+    let jit = host::jit().unwrap();
+    for (name, function) in [("note", note as *const ()), ("add", add_more as *const ())] {
+        jit.define_absolute(name, ExecAddr::from_ptr(function)).unwrap();
+    }
+    let compile = |source: &str| workshop.compile("c", &format!("{PRELUDE}{source}"), &["-O1", "-fPIC"]);
+    let plugin = jit.create_dylib("plugin").unwrap();
+    plugin.add_to_link_order(jit.main(), MatchScope::Exported).unwrap();
+    plugin.add_object(compile("BEGIN(\"first\") END(\"~first\")")).unwrap();
+    *ADDED.lock().unwrap() = Some((plugin, compile("BEGIN(\"second\") END(\"~second\") int f(void) { return 7; }")));
+    jit.add_object(compile(
+        "void add(void), *__orc_rt_jit_dlopen(const char *, int), *__orc_rt_jit_dlsym(void *, const char *);
+         const char *__orc_rt_jit_dlerror(void);
+         int __orc_rt_jit_dlupdate(void *), __orc_rt_jit_dlclose(void *);
+         int main(void) {
+             void *plugin = __orc_rt_jit_dlopen(\"plugin\", RTLD_NOW);
+             note_number(\"nothing new\", __orc_rt_jit_dlupdate(plugin));
+             add(); note(\"added\");
+             note_number(\"update\", __orc_rt_jit_dlupdate(plugin));
+             note_number(\"f\", ((int (*)(void))__orc_rt_jit_dlsym(plugin, \"f\"))());
+             note_number(\"again\", __orc_rt_jit_dlupdate(plugin));
+             note_number(\"close\", __orc_rt_jit_dlclose(plugin));
+             note_number(\"update\", __orc_rt_jit_dlupdate(plugin)); note(__orc_rt_jit_dlerror());
+             note_number(\"system\", __orc_rt_jit_dlupdate(dlopen(\"libm.so.6\", RTLD_NOW)));
+             return 0;
+         }",
+    ))
+    .unwrap();
+    // SAFETY: it is a `main`.
+    assert_eq!(unsafe { jit.run_main("main", &["program"]) }.unwrap(), 0);
+    // SAFETY: nobody is in the code.
+    unsafe { jit.close() }.unwrap();
+    assert_eq!(
+        std::mem::take(&mut *NOTED.lock().unwrap()).join(", "),
+        "first, nothing new 0, added, second, update 0, f 7, again 0, ~second, ~first, close 0, update -1, \
+         the shared object is not open, system -1"
+    );
 }

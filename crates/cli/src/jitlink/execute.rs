@@ -152,6 +152,13 @@ impl Dylibs for SessionDylibs<'_> {
         Ok(())
     }
 
+    fn process(&mut self) -> usize {
+        self.all.iter().position(|dylib| dylib.name() == self.process.name()).unwrap_or_else(|| {
+            self.all.push(self.process.clone());
+            self.all.len() - 1
+        })
+    }
+
     fn names(&self) -> MutexGuard<'_, NamePool> {
         lock(self.jit.session().name_pool())
     }

@@ -36,6 +36,9 @@ pub(super) trait Dylibs {
     /// Makes the next one.
     fn create(&mut self, name: &str) -> Result<()>;
 
+    /// Gives a number to the one that all others search last: the next number, if it has none.
+    fn process(&mut self) -> usize;
+
     /// The names that graphs share.
     fn names(&self) -> MutexGuard<'_, NamePool>;
 
@@ -125,6 +128,12 @@ impl<D: Dylibs> Loader<'_, D> {
         self.names.iter().position(|known| *known == name)
     }
 
+    /// The number of a JITDylib. In LLVM, the process's symbols are in two, of which one has those of the ORC runtime.
+    fn dylib_or_process(&mut self, name: &str) -> Option<usize> {
+        let is_process = !self.options.no_process_syms && matches!(name, "Platform" | "Process");
+        self.dylib(name).or_else(|| is_process.then(|| self.dylibs.process()))
+    }
+
     /// The architecture of the first object; without one, this process's.
     fn arch(&self) -> Result<Arch> {
         let objects = self.options.inputs().filter(|path| !is_archive(path));
@@ -139,14 +148,16 @@ impl<D: Dylibs> Loader<'_, D> {
         match item {
             Item::Absolute { name, address } => self.dylibs.define_absolute(dylib, name, ExecAddr(*address)),
             Item::Alias { alias, target } => {
-                let place = |place: &Place| match &place.dylib {
-                    None => Ok(dylib),
-                    Some(name) => self.dylib(name).ok_or_else(|| {
-                        Failure::usage(format!("In alias definition of '{}' no dylib named {name}", alias.name))
-                    }),
+                let no_dylib = |name: &str| {
+                    Failure::usage(format!("In alias definition \"{alias}={target}\" no dylib named {name}"))
                 };
-                let (dylib, from) = (place(alias)?, place(target)?);
-                self.dylibs.define_alias(dylib, &alias.name, (from, &target.name))
+                let mut place = |place: &Place, default: usize| match &place.dylib {
+                    None => Ok(default),
+                    Some(name) => self.dylib_or_process(name).ok_or_else(|| no_dylib(name)),
+                };
+                let to = place(alias, dylib)?;
+                let from = place(target, to)?;
+                self.dylibs.define_alias(to, &alias.name, (from, &target.name))
             }
             Item::Section { name, file, symbols } => {
                 let arch = self.arch()?;

@@ -52,6 +52,15 @@ pub(super) struct Place {
     pub(super) name: String,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.dylib {
+            Some(dylib) => write!(f, "{dylib}:{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
 /// The command line.
 #[derive(Debug, Default)]
 pub(super) struct Options {

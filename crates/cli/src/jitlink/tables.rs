@@ -90,6 +90,8 @@ pub(super) struct Dylib {
 pub(super) struct Tables {
     pub(super) names: Mutex<NamePool>,
     pub(super) dylibs: Vec<Dylib>,
+    /// The one that all others search last, if anything was defined there.
+    process: Option<usize>,
     /// The graphs that were added, in that order.
     pub(super) inputs: Inputs,
     /// The libraries that symbols of the process and of shared libraries come from.
@@ -152,6 +154,13 @@ impl Dylibs for Tables {
     fn create(&mut self, name: &str) -> Result<()> {
         self.dylibs.push(Dylib { name: name.into(), ..Dylib::default() });
         Ok(())
+    }
+
+    fn process(&mut self) -> usize {
+        *self.process.get_or_insert_with(|| {
+            self.dylibs.push(Dylib::default());
+            self.dylibs.len() - 1
+        })
     }
 
     fn names(&self) -> MutexGuard<'_, NamePool> {

@@ -34,7 +34,8 @@ impl Dylib {
 impl Tables {
     /// A JITDylib and the others of its link order.
     fn order(&self, dylib: usize) -> impl Iterator<Item = usize> {
-        std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied())
+        let process = self.process.filter(|&process| process != dylib);
+        std::iter::once(dylib).chain(self.dylibs[dylib].order.iter().copied()).chain(process)
     }
 
     /// The definition of a name that a JITDylib has so far.

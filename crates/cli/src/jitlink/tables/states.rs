@@ -16,32 +16,16 @@ impl Tables {
     pub(in crate::jitlink) fn session(&mut self, is_linked: bool) -> Vec<DylibState> {
         let process = if self.process_symbols { "Process" } else { "<TestResultJD>" };
         let mut states = Vec::new();
-        for dylib in 0..self.dylibs.len() {
+        let own = self.process;
+        for dylib in (0..self.dylibs.len()).filter(|&dylib| Some(dylib) != own) {
             let table = &self.dylibs[dylib];
             let others = table.order.iter().map(|&other| self.dylibs[other].name.clone());
             let (name, order) = (table.name.clone(), others.chain([process.into()]).collect());
-            let entries: Vec<_> = table.symbols.iter().map(|(&name, &entry)| (name, entry)).collect();
-            let symbols = entries.into_iter().map(|(name, entry)| {
-                let state = SymbolState {
-                    linkage: entry.linkage,
-                    scope: entry.scope,
-                    callable: entry.callable,
-                    address: match entry.by {
-                        By::Absolute(_) | By::Alias(..) if !entry.searched => None,
-                        _ if is_linked => self.address(dylib, name),
-                        _ => None,
-                    },
-                    by: match entry.by {
-                        By::Input(input, _) => self.inputs[input as usize].graph.name().into(),
-                        By::Absolute(_) => ABSOLUTE_SYMBOLS.into(),
-                        By::Alias(..) => REEXPORTS.into(),
-                    },
-                };
-                (self.text(name), state)
-            });
-            states.push(DylibState { name, order, symbols: symbols.collect() });
+            let symbols = self.symbols(dylib, is_linked);
+            states.push(DylibState { name, order, symbols });
         }
-        let mut process = DylibState { name: process.into(), order: Vec::new(), symbols: BTreeMap::new() };
+        let symbols = own.map(|dylib| self.symbols(dylib, is_linked)).unwrap_or_default();
+        let mut process = DylibState { name: process.into(), order: Vec::new(), symbols };
         if self.process_symbols {
             states.insert(0, process);
         } else {
@@ -56,6 +40,29 @@ impl Tables {
             states.push(process);
         }
         states
+    }
+
+    fn symbols(&mut self, dylib: usize, is_linked: bool) -> BTreeMap<String, SymbolState> {
+        let entries: Vec<_> = self.dylibs[dylib].symbols.iter().map(|(&name, &entry)| (name, entry)).collect();
+        let symbols = entries.into_iter().map(|(name, entry)| {
+            let state = SymbolState {
+                linkage: entry.linkage,
+                scope: entry.scope,
+                callable: entry.callable,
+                address: match entry.by {
+                    By::Absolute(_) | By::Alias(..) if !entry.searched => None,
+                    _ if is_linked => self.address(dylib, name),
+                    _ => None,
+                },
+                by: match entry.by {
+                    By::Input(input, _) => self.inputs[input as usize].graph.name().into(),
+                    By::Absolute(_) => ABSOLUTE_SYMBOLS.into(),
+                    By::Alias(..) => REEXPORTS.into(),
+                },
+            };
+            (self.text(name), state)
+        });
+        symbols.collect()
     }
 
     /// Returns the address of a definition, once everything is placed. `None` if it is in a graph that was not linked.

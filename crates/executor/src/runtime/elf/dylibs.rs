@@ -133,6 +133,19 @@ pub(crate) unsafe extern "C" fn dlclose(handle: *mut c_void) -> c_int {
     unsafe { libc::dlclose(handle) }
 }
 
+/// ORC's `dlupdate` for linked code: initializes what was added to a JITDylib since it was opened.
+pub(crate) unsafe extern "C" fn dlupdate(handle: *mut c_void) -> c_int {
+    begin();
+    let reply = image(handle).map(|image| dylibs::ask(DylibRequest::Update { image }));
+    match reply {
+        Some(DylibReply::Opened(_)) => return 0,
+        Some(DylibReply::Failed(message)) => fail(message),
+        Some(_) => fail("the shared object is not open".into()),
+        None => fail("nothing can be added to a library of the system's".into()),
+    }
+    -1
+}
+
 unsafe extern "C" fn dlsym_of(handle: *mut c_void, name: *const c_char, caller: u64) -> *mut c_void {
     // SAFETY: the caller's arguments.
     let system = || unsafe { libc::dlsym(handle, name) };

@@ -1,4 +1,5 @@
-//! ELF: functions of the C library that must distinguish linked code from the system's.
+//! ELF: functions of the C library that must distinguish linked code from the system's. Those that open libraries have the
+//! names of LLVM's ORC runtime, too.
 
 pub(crate) mod dylibs;
 
@@ -13,11 +14,12 @@ pub(crate) fn symbol(name: &[u8]) -> Option<ExecAddr> {
         b"__cxa_at_quick_exit" => init::cxa_at_quick_exit as *const (),
         b"__linkjit_on_exit" => init::on_exit as *const (),
         b"dladdr" => dylibs::dladdr as *const (),
-        b"dlclose" => dylibs::dlclose as *const (),
-        b"dlerror" => dylibs::dlerror as *const (),
+        b"dlclose" | b"__orc_rt_jit_dlclose" => dylibs::dlclose as *const (),
+        b"dlerror" | b"__orc_rt_jit_dlerror" => dylibs::dlerror as *const (),
         b"dlinfo" => dylibs::dlinfo as *const (),
-        b"dlopen" => dylibs::dlopen as *const (),
-        b"dlsym" => dylibs::dlsym as *const (),
+        b"dlopen" | b"__orc_rt_jit_dlopen" => dylibs::dlopen as *const (),
+        b"dlsym" | b"__orc_rt_jit_dlsym" => dylibs::dlsym as *const (),
+        b"__orc_rt_jit_dlupdate" => dylibs::dlupdate as *const (),
         b"dlvsym" => dylibs::dlvsym as *const (),
         b"dl_iterate_phdr" => listed::iterate as *const (),
         _ => return None,
