@@ -150,6 +150,8 @@ pub(crate) enum ExecutorKind {
     InProcess,
     /// In a process that this one starts.
     Child,
+    /// In a process of another program, which serves as `linkjit executor` does.
+    Program(PathBuf),
     /// In the process of an executor that listens somewhere.
     At(Place),
     /// In the Windows build of linkjit, under Wine.
@@ -178,6 +180,15 @@ pub(crate) enum Place {
     Unix(PathBuf),
     /// A host and a port.
     Tcp(String),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+        }
+    }
 }
 
 /// The way in which `linkjit executor` comes by its session.

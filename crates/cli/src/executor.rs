@@ -4,7 +4,6 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
-#[cfg(unix)]
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -108,25 +107,43 @@ fn token(options: &ExecutorOptions) -> io::Result<Token> {
 /// Starts the executor that is asked for, or that the inputs need, or connects to it; `None` if the program runs in this
 /// process.
 pub(crate) fn start(options: &RunOptions) -> Result<Option<Arc<Remote>>, Failure> {
-    let needed = match inputs::format(options.items.iter().filter_map(Item::file)) {
-        Some(ObjectFormat::Coff) if ObjectFormat::HOST != ObjectFormat::Coff => ExecutorKind::Wine,
-        _ => ExecutorKind::InProcess,
-    };
-    let remote = match options.executor.as_ref().unwrap_or(&needed) {
+    match &options.executor {
+        Some(kind) => start_as(kind),
+        None if need_wine(options.items.iter().filter_map(Item::file)) => start_as(&ExecutorKind::Wine),
+        None => Ok(None),
+    }
+}
+
+/// Returns whether inputs are for Windows, and this is another system.
+pub(crate) fn need_wine<'a>(inputs: impl Iterator<Item = &'a Path>) -> bool {
+    ObjectFormat::HOST != ObjectFormat::Coff && inputs::format(inputs) == Some(ObjectFormat::Coff)
+}
+
+/// Starts an executor of this kind, or connects to it; `None` if it is this process.
+pub(crate) fn start_as(kind: &ExecutorKind) -> Result<Option<Arc<Remote>>, Failure> {
+    let remote = match kind {
         ExecutorKind::InProcess => return Ok(None),
-        ExecutorKind::Child => child()?,
-        ExecutorKind::Wine => wine::start()?,
+        ExecutorKind::Child => {
+            let this = std::env::current_exe().map_err(|error| linkjit::Error::from(gone(&error)))?;
+            child(&this)?
+        }
+        ExecutorKind::Program(path) if cfg!(unix) && path.extension().is_some_and(|extension| extension == "exe") => {
+            wine::start(Some(path))?
+        }
+        ExecutorKind::Program(path) => child(path)?,
+        ExecutorKind::Wine => wine::start(None)?,
         ExecutorKind::At(place) => {
             let token = Token::from_environment().unwrap_or_default();
-            let transport = connect(place).map_err(|error| linkjit::Error::from(gone(&error)))?;
+            let none = |error: io::Error| Failure::NoExecutor { place: place.to_string(), why: error.to_string() };
+            let transport = connect(place).map_err(none)?;
             Remote::connect(transport, &token).map_err(linkjit::Error::from)?
         }
     };
     Ok(Some(Arc::new(remote)))
 }
 
-fn child() -> linkjit::Result<Remote> {
-    let mut command = Command::new(std::env::current_exe().map_err(|error| gone(&error))?);
+fn child(program: &Path) -> linkjit::Result<Remote> {
+    let mut command = Command::new(program);
     command.arg("executor");
     Ok(Child::start(command)?)
 }
@@ -148,6 +165,14 @@ fn gone(error: &io::Error) -> ExecutorError {
 /// Has the process of an executor exit as that of a program does; returns its exit code.
 pub(crate) fn finish(remote: &Remote, code: i32) -> linkjit::Result<i32> {
     Ok(remote.exit(code)?.unwrap_or(code))
+}
+
+/// Ends a program that can't go on, as its `exit` would: what it has printed is not lost.
+pub(crate) fn fail(remote: Option<&Remote>) -> ! {
+    if let Some(remote) = remote {
+        let _ended = remote.exit(crate::FAILURE);
+    }
+    std::process::exit(crate::FAILURE)
 }
 
 /// The end of a program's process that the session did not ask for.

@@ -42,6 +42,9 @@ pub(crate) enum Failure {
     /// Wine can't be started.
     #[error("programs for Windows need Wine: {0}")]
     NoWine(String),
+    /// Nobody listens where an executor should.
+    #[error("there is no executor at {place}: {why}")]
+    NoExecutor { place: String, why: String },
     /// There is no session to serve.
     #[error("executor: {0}")]
     Serving(String),
@@ -198,6 +201,7 @@ impl<'a> Line<'a> {
                 Self { kind: "no-windows-build", searched: displayed(searched), ..line }
             }
             Failure::NoWine(_) => Self { kind: "no-wine", ..line },
+            Failure::NoExecutor { .. } => Self { kind: "no-executor", ..line },
             Failure::Serving(_) => Self { kind: "serving", ..line },
             Failure::Output(_) => Self { kind: "output", ..line },
         }

@@ -134,11 +134,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
 /// Ends a program that has called what can't be linked: nothing could be done in its place.
 fn end(failure: &LazyFailure, reporter: &Reporter, remote: Option<&Remote>) -> ! {
     reporter.failures(&[Failure::Jit(failure.error.clone())]);
-    // As `exit` would: what the program has printed is not lost.
-    if let Some(remote) = remote {
-        let _ended = remote.exit(crate::FAILURE);
-    }
-    std::process::exit(crate::FAILURE)
+    executor::fail(remote)
 }
 
 /// The C runtime that is asked for. What a cross compiler compiles needs the runtime that this has the headers of.

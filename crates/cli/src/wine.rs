@@ -28,9 +28,9 @@ const NO_DEBUGGER: &str = "winedbg.exe=d";
 /// or one is damaged (STATUS_DLL_NOT_FOUND, STATUS_ENTRYPOINT_NOT_FOUND, STATUS_INVALID_IMAGE_FORMAT).
 const NOT_STARTED: [i32; 3] = [0x35, 0x39, 0x7b];
 
-/// Starts the executor.
-pub(crate) fn start() -> Result<Remote, Failure> {
-    let program = program()?;
+/// Starts the executor in this program; without one, in the Windows build of this command.
+pub(crate) fn start(given: Option<&Path>) -> Result<Remote, Failure> {
+    let program = given.map_or_else(program, |path| Ok(path.into()))?;
     let wine = std::env::var_os(WINE_VARIABLE).unwrap_or_else(|| "wine".into());
     let _removed = temporary::remove_at_signals();
     // Nobody needs them once the executor has started.

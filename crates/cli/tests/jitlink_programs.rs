@@ -113,6 +113,36 @@ fn without_running_nothing_lazy_is_called() {
 }
 
 #[test]
+fn what_can_not_be_linked_when_it_is_called_ends_the_program() {
+    let fixtures = lazy("lazy_missing");
+    fixtures.c("calls.o", "#include <stdio.h>\nint absent(void); int main(void) { puts(\"main\"); return absent(); }");
+    for place in [&[][..], &["-oop-executor"]] {
+        let outcome = jitlink(&fixtures, &[place, &["calls.o", "-lazy", "absent.o"]].concat());
+        let error = "llvm-jitlink error: Symbols not found: [ nowhere ]\n";
+        assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(1), "main\n", error), "{place:?}");
+    }
+}
+
+/// As in LLVM, the name of a lazy function is its stub's, and what nobody needs at once has none.
+#[test]
+fn rules_see_what_is_linked_of_lazy_inputs() {
+    let fixtures = lazy("lazy_rules");
+    fixtures.c("pointer.o", "int called(void); int (*pointer)(void) = called; int main(void) { return pointer(); }");
+    fixtures.write(
+        "rules",
+        "# jitlink-check: *{8}pointer = called
+# deeper: *{8}pointer = deeper\n",
+    );
+    let inputs =
+        ["-noexec", "-show-linked-files", "-check", "rules", "pointer.o", "-lazy", "called.o", "-lazy", "deeper.o"];
+    let outcome = jitlink(&fixtures, &inputs);
+    assert_eq!((outcome.code, &*outcome.err), (Some(0), ""));
+    assert_eq!(linked(&outcome), ["pointer.o", "<indirect stubs graph #1>"]);
+    let outcome = jitlink(&fixtures, &[&inputs[..], &["-check-name", "deeper"]].concat());
+    assert!(outcome.code == Some(1) && outcome.err.contains("no known address for symbol 'deeper'"), "{}", outcome.err);
+}
+
+#[test]
 fn members_of_lazy_archives_are_lazy() {
     let fixtures = lazy("lazy_archives");
     for options in [&["-noexec", "-show-linked-files"][..], &["-show-linked-files"]] {
@@ -336,4 +366,66 @@ fn programs_open_jitdylibs_through_the_platform() {
         "{}",
         outcome.err
     );
+}
+
+#[test]
+fn programs_run_in_another_process() {
+    let fixtures = Fixtures::new("executor");
+    fixtures.c(
+        "main.o",
+        "#include <stdio.h>
+         #include <stdlib.h>
+         #include <unistd.h>
+         int table[3] = {1, 2, 3}, zeros[9];
+         static void leave(void) { puts(\"leave\"); }
+         int other(void);
+         int (*pointer)(void) = other;
+         int main(int argc, char **argv) {
+             atexit(leave);
+             if (argc == 1) { printf(\"%d\\n\", (int)getppid()); return 42; }
+             puts(argv[1]);
+             if (argc == 2) exit(9);
+             return argc == 3 ? other() : *(volatile int *)16;
+         }",
+    );
+    fixtures.c("other.o", "int other(void) { return 5; }");
+    fixtures.write(
+        "rules",
+        "# jitlink-check: *{4}(table + 8) = 3
+# jitlink-check: *{4}zeros = 0
+# jitlink-check: *{8}pointer = other
+# false: *{4}table = 3\n",
+    );
+    let inputs = ["main.o", "other.o"];
+    // The default, this program by name, and LLVM's by name, which ours stands in for.
+    let ours = format!("-oop-executor={}", env!("CARGO_BIN_EXE_linkjit"));
+    for executor in ["-oop-executor", &ours, "--oop-executor=/nowhere/llvm-jitlink-executor"] {
+        let command = fixtures.command(&[&["jitlink", executor, "-check", "rules"], &inputs[..]].concat());
+        let process = { command }.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let id = process.id();
+        let output = process.wait_with_output().unwrap();
+        let expected = format!("{id}\nleave\n");
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout)), (Some(42), expected.into()));
+    }
+    let run = |more: &[&str]| jitlink(&fixtures, &[&["-oop-executor"], &inputs[..], more].concat());
+    let outcome = run(&["-check", "rules", "-check-name", "false"]);
+    assert!(outcome.code == Some(1) && outcome.err.contains("is false: 0x1 != 0x3"), "{}", outcome.err);
+    let outcome = run(&["-args", "exit"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(9), "exit\nleave\n", ""));
+    let outcome = jitlink(&fixtures, &["-oop-executor", "main.o", "-lazy", "other.o", "-args", "lazy", "call"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(5), "lazy\nleave\n", ""));
+    let outcome = run(&["-args", "it", "does", "crash"]);
+    assert_eq!(outcome.code, Some(128 + 11));
+    let gone = "llvm-jitlink error: the process that runs linked code is gone: ";
+    assert!(outcome.err.contains(&format!("{gone}SIGSEGV at address 0x10 in main (main.o)")), "{}", outcome.err);
+    let outcome = jitlink(&fixtures, &["-oop-executor", "main.o"]);
+    assert_eq!((outcome.code, &*outcome.err), (Some(1), "llvm-jitlink error: Symbols not found: [ other ]\n"));
+    for (executor, why) in [
+        ("-oop-executor=/nowhere/executor", "/nowhere/executor can't be started: No such file or directory"),
+        ("-oop-executor=/bin/true", "its process has exited with code 0"),
+        ("-oop-executor-connect=127.0.0.1:1", "there is no executor at tcp:127.0.0.1:1: "),
+    ] {
+        let outcome = jitlink(&fixtures, &[&[executor], &inputs[..]].concat());
+        assert!(outcome.code == Some(1) && outcome.err.contains(why), "{executor}: {}", outcome.err);
+    }
 }

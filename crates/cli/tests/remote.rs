@@ -82,6 +82,20 @@ fn executors_refuse_strangers_and_serve_the_next_session() {
     assert!(!path.exists());
 }
 
+/// The command that takes LLVM's options connects to one, too.
+#[test]
+fn jitlink_connects_to_executors() {
+    let fixtures = hello("remote-jitlink");
+    let listener = Listener::start(&fixtures, &["--tcp", "127.0.0.1:0"]);
+    let option = format!("-oop-executor-connect={}", listener.place.strip_prefix("tcp:").expect("it is an address"));
+    let run =
+        |token: &str| Outcome::run(fixtures.command(&["jitlink", &option, "hello.o"]).env(Token::VARIABLE, token));
+    let outcome = run("guess");
+    assert!(outcome.code == Some(1) && outcome.err.contains("the token is wrong"), "{}", outcome.err);
+    let outcome = run("secret");
+    assert_eq!((outcome.code, &*outcome.err), (Some(4), ""));
+}
+
 /// A child that serves this process.
 fn child() -> Remote {
     let mut command = Command::new(env!("CARGO_BIN_EXE_linkjit"));

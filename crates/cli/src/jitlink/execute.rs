@@ -1,4 +1,4 @@
-//! Running the program, in a session.
+//! Running the program, in a session. Its code is in this process or in an executor's.
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use linkjit::{
-    DefinitionGenerator, ExecAddr, FunctionGenerator, Jit, JitDylib, LinkPolicy, MatchScope, PassLists, Stage,
-    SymbolLookupSet, Wanted,
+    DefinitionGenerator, ExecAddr, FunctionGenerator, Jit, JitDylib, LazyFailure, LinkPolicy, MatchScope, PassLists,
+    Stage, SymbolLookupSet, Wanted,
 };
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::object::archive::Archive;
 use linkjit_link::source::Source;
+use linkjit_remote::Remote;
 
 use super::archives::{Members, member_name};
 use super::failure::{Failure, Result};
@@ -25,6 +26,7 @@ use super::references::add_self_relocations;
 use super::report::Reports;
 use super::tables::Tables;
 use super::{absolutes, interfaces, lock, show};
+use crate::executor::{self, Ended};
 use crate::inputs;
 
 /// The result that the program asks for, if it does.
@@ -53,14 +55,51 @@ fn wanted_result() -> Option<i32> {
 
 /// Runs the program and returns its exit code. As after any program's `main`, what it registered for exit comes later.
 pub(super) fn execute(options: &Options) -> Result<i32> {
-    linkjit::executor::exit_code::decide_at_exit(wanted_result);
     let start = Instant::now();
     let reports = Reports::new(options)?;
+    let remote = options.executor().map(|kind| executor::start_as(&kind)).transpose()?.flatten();
+    // Other threads may still run when main has returned.
+    let jit = std::mem::ManuallyDrop::new(session(options, remote.as_ref())?);
+    let entry = options.entry.as_deref().unwrap_or("main");
+    let archives = add_inputs(&jit, entry, options, remote.is_none())?;
+    let loaded = Instant::now();
+    let _passed_on = remote.as_deref().and_then(executor::pass_signals_on);
+    let linked = link(&jit, entry, options, &reports, &archives).and_then(|()| {
+        if options.show_times {
+            show::times([start, loaded, Instant::now()], &mut std::io::stdout())?;
+        }
+        Ok(())
+    });
+    match (linked.and_then(|()| run_main(&jit, entry, options)), remote) {
+        (Ok(code), None) => {
+            RETURNED.store(true, Ordering::Relaxed);
+            Ok(wanted_result().unwrap_or(code))
+        }
+        (Ok(code), Some(remote)) => Ok(executor::finish(&remote, code)?),
+        (Err(failure), None) => Err(failure),
+        (Err(failure), Some(remote)) => ended(&remote, failure),
+    }
+}
+
+/// The session, in which nothing is defined yet. Its code runs in this process if there is no other.
+fn session(options: &Options, remote: Option<&Arc<Remote>>) -> Result<Jit> {
     // As LLVM does, an object is linked as a whole. What -slab-allocate asks for is always so: a JITDylib's memory is in
     // one window, or in a further one if that is full.
-    let jit = Jit::builder().policy(LinkPolicy::Whole).build().map_err(Failure::from)?;
-    // Other threads may still run when main has returned.
-    let jit = std::mem::ManuallyDrop::new(jit);
+    let builder = Jit::builder().policy(LinkPolicy::Whole);
+    let jit = match remote {
+        Some(remote) => builder.executor(remote.clone()),
+        None => {
+            linkjit::executor::exit_code::decide_at_exit(wanted_result);
+            builder
+        }
+    };
+    let jit = jit.build().map_err(Failure::from)?;
+    let remote = remote.cloned();
+    // Nothing could be done in place of a function that can't be linked.
+    jit.session().set_lazy_failure_handler(Arc::new(move |failure: &LazyFailure| {
+        Failure::from(failure.error.clone()).say();
+        executor::fail(remote.as_deref())
+    }));
     for path in &options.preload {
         jit.session().executor().open_library(path.as_os_str().as_encoded_bytes(), true)?;
     }
@@ -70,33 +109,54 @@ pub(super) fn execute(options: &Options) -> Result<i32> {
         };
         jit.session().add_plugin(Arc::new(add));
     }
+    Ok(jit)
+}
+
+/// Adds all that the command line names; returns the archives whose members sessions call otherwise than LLVM does.
+fn add_inputs(jit: &Jit, entry: &str, options: &Options, is_own_process: bool) -> Result<Vec<Archive>> {
     let process =
         if options.no_process_syms { jit.session().create_dylib("<TestResultJD>")? } else { jit.process().clone() };
-    process.define_absolute(RESULT_OVERRIDE, result_override())?;
-    let entry = options.entry.as_deref().unwrap_or("main");
+    // LLVM, too, has it in its own process only.
+    if is_own_process {
+        process.define_absolute(RESULT_OVERRIDE, result_override())?;
+    }
     jit.main().set_link_order(&[(process.clone(), MatchScope::Exported)])?;
     let main = jit.main().clone();
-    let mut dylibs = SessionDylibs { jit: &jit, process: &process, all: vec![main], archives: Vec::new() };
+    let mut dylibs = SessionDylibs { jit, process: &process, all: vec![main], archives: Vec::new() };
     load(options, &mut dylibs)?;
     let archives = dylibs.archives;
-    find_entry(&jit, entry, &process)?;
+    find_entry(jit, entry, &process)?;
     if options.phony_externals {
         // To call what is nowhere would help nobody.
         let entry = entry.to_string();
         jit.main().add_generator(nulls("phony externals", move |name| name != entry.as_bytes()))?;
     }
-    let loaded = Instant::now();
-    link(&jit, entry, options, &reports, &archives)?;
-    if options.show_times {
-        show::times([start, loaded, Instant::now()], &mut std::io::stdout())?;
-    }
+    Ok(archives)
+}
+
+fn run_main(jit: &Jit, entry: &str, options: &Options) -> Result<i32> {
     let program = options.inputs().next().map(|path| path.to_string_lossy().into_owned());
     let arguments: Vec<_> = program.into_iter().chain(options.arguments.iter().cloned()).collect();
+    // Only code of this process makes them here.
     linkjit::executor::crash::print_backtraces();
     // SAFETY: the user asks for this program to be run, and vouches for it as for any other.
-    let result = unsafe { jit.run_main(entry, &arguments) }?;
-    RETURNED.store(true, Ordering::Relaxed);
-    Ok(wanted_result().unwrap_or(result))
+    Ok(unsafe { jit.run_main(entry, &arguments) }?)
+}
+
+/// Returns the exit code of a program that has ended its process instead of returning.
+fn ended(remote: &Remote, failure: Failure) -> Result<i32> {
+    let ended = match &failure {
+        Failure::Executor(error) => executor::ended(remote, error),
+        _ => None,
+    };
+    match ended {
+        Some(Ended::AsWanted(code)) => Ok(code),
+        Some(Ended::Crashed(code)) => {
+            failure.say();
+            Ok(code)
+        }
+        None => Err(failure),
+    }
 }
 
 /// Links what the program needs, initializers included, and reports about it.
@@ -127,7 +187,7 @@ fn link(jit: &Jit, entry: &str, options: &Options, reports: &Reports<'_>, archiv
         symbol.address = found.first().copied();
     }
     let after = if options.show_entry_es { recorder.session(&names, before) } else { Vec::new() };
-    recorder.with_program(&names, absolutes(options), &members, |program| {
+    recorder.with_program(&*jit.session().executor(), &names, absolutes(options), &members, |program| {
         reports.files(program, &mut out)?;
         show::session(&after, &mut out)?;
         reports.addresses(program, &mut out)?;

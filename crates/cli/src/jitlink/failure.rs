@@ -1,6 +1,10 @@
 //! Errors, in the words that LLVM's tests look for.
 
+use std::io::Write;
+
 use linkjit_link::error::Shown;
+
+use crate::report::bounded;
 
 /// A reason why a run fails. The exit code is 1 for all of them.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +15,9 @@ pub(super) enum Failure {
     /// It is in a lookup or a link.
     #[error("llvm-jitlink error: {0}")]
     Link(String),
+    /// It is in the process that runs linked code.
+    #[error("llvm-jitlink error: {0}")]
+    Executor(linkjit::Error),
 }
 
 pub(super) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -22,6 +29,12 @@ impl Failure {
 
     pub(super) fn link(message: impl Into<String>) -> Self {
         Self::Link(message.into())
+    }
+
+    /// Tells the user.
+    pub(super) fn say(&self) {
+        // Nobody is left to tell if that fails.
+        let _closed = writeln!(std::io::stderr(), "{}", bounded(&self.to_string()));
     }
 
     /// An error of a lookup: names that nobody defines. LLVM tells them all.
@@ -44,7 +57,7 @@ impl From<linkjit_link::LinkError> for Failure {
 
 impl From<linkjit::executor::ExecutorError> for Failure {
     fn from(error: linkjit::executor::ExecutorError) -> Self {
-        Self::Link(error.to_string())
+        Self::Executor(error.into())
     }
 }
 
@@ -57,7 +70,8 @@ impl From<linkjit::Error> for Failure {
             linkjit::Error::Duplicate { name, second, .. } => {
                 Self::Usage(format!("In {second}, duplicate definition of symbol '{name}'"))
             }
-            linkjit::Error::Link(_) | linkjit::Error::Executor(_) => Self::Link(error.to_string()),
+            linkjit::Error::Link(_) => Self::Link(error.to_string()),
+            linkjit::Error::Executor(_) => Self::Executor(error),
             _ => Self::Usage(error.to_string()),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! With `-noexec`, the command links everything that the entry point reaches at fixed addresses, into memory that is
 //! not run (`tables`, `link`, `slab`), and evaluates check rules over it (`registry`). Without `-noexec`, it runs the
-//! program as `linkjit run` does (`execute`).
+//! program as `linkjit run` does, in this process or another one (`execute`).
 
 mod archives;
 mod execute;
@@ -32,7 +32,6 @@ use std::time::Instant;
 use linkjit::ExecAddr;
 use linkjit_link::source::Source;
 
-use crate::report::bounded;
 use failure::{Failure, Result};
 use linked::LinkedProgram;
 use options::{Item, Options};
@@ -44,7 +43,21 @@ const USAGE: &str = "\
 Usage: linkjit jitlink [options] object-or-archive...
 
 Links as llvm-jitlink does. Takes its options (with one dash or two) and its check rules: see
-'llvm-jitlink --help'. Options that linkjit does not support are errors. argv[0] is the first input.";
+'llvm-jitlink --help'. Options that linkjit does not support are errors. argv[0] is the first input.
+
+-noexec             link what the entry point reaches, evaluate the rules of -check, and run nothing
+-lazy               link the functions of the next input when they are called; with -noexec, only what is
+                    needed without a call. No ORC runtime is needed, nor for -alias Platform:...
+-oop-executor       run the program in a child process; under Wine, if the first input is for Windows
+-oop-executor=PATH  the child is the program PATH, which is started with the arguments 'executor --fd N' and
+                    serves as 'linkjit executor' does; of a program for Windows, under Wine. If its name is
+                    that of LLVM's executor (llvm-jitlink-executor), the child is linkjit's own
+-oop-executor-connect=HOST:PORT
+                    run the program in the process of a 'linkjit executor --tcp HOST:PORT', whose token is in
+                    $LINKJIT_TOKEN here, too
+
+The exit code is the program's own, also if it ends its process; 1 if it could not be linked, or a rule does
+not hold.";
 
 /// Does what the arguments after `jitlink` ask for; returns the exit code.
 pub(crate) fn main(arguments: Vec<String>) -> i32 {
@@ -56,8 +69,8 @@ pub(crate) fn main(arguments: Vec<String>) -> i32 {
         return 0;
     }
     Options::parse(arguments).and_then(|options| run(&options)).unwrap_or_else(|failure| {
-        let _closed = writeln!(std::io::stderr(), "{}", bounded(&failure.to_string()));
-        1
+        failure.say();
+        crate::FAILURE
     })
 }
 

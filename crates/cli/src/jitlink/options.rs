@@ -6,8 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::failure::{Failure, Result};
 use linkjit_link::arch::Arch;
+
+use super::failure::{Failure, Result};
+use crate::args::{self, ExecutorKind};
+use crate::executor;
 
 /// Something that goes into JITDylibs, in the order of the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,6 +80,10 @@ pub(super) struct Options {
     pub(super) all_load: bool,
     /// `-l` also searches the system's directories.
     pub(super) search_sys_lib: bool,
+    /// The program of `-oop-executor`; it is empty if the command line names none.
+    executor: Option<PathBuf>,
+    /// The address of `-oop-executor-connect`.
+    executor_address: Option<String>,
     debugger_support: bool,
     perf_support: bool,
     vtune_support: bool,
@@ -102,6 +109,9 @@ pub(super) struct Options {
     pub(super) preload: Vec<PathBuf>,
     pub(super) arguments: Vec<String>,
 }
+
+/// The beginning of the name of LLVM's executor, which a version may follow.
+const LLVMS_EXECUTOR: &str = "llvm-jitlink-executor";
 
 /// Options whose value may follow without `=` or space.
 const JOINED: &[&str] = &["hidden-l", "weak-l", "L", "l"];
@@ -156,6 +166,20 @@ impl Options {
         })
     }
 
+    /// The place where the program runs, if that is not this process.
+    pub(super) fn executor(&self) -> Option<ExecutorKind> {
+        if let Some(address) = &self.executor_address {
+            return Some(ExecutorKind::At(args::Place::Tcp(address.clone())));
+        }
+        let program = self.executor.as_deref()?;
+        Some(match program.file_name() {
+            // LLVM's own speaks another protocol, so ours does its work.
+            Some(name) if !name.to_string_lossy().starts_with(LLVMS_EXECUTOR) => ExecutorKind::Program(program.into()),
+            _ if executor::need_wine(self.inputs()) => ExecutorKind::Wine,
+            _ => ExecutorKind::Child,
+        })
+    }
+
     /// Refuses what can't be, or not with one another.
     fn check_together(&self) -> Result<()> {
         let is_lazy = self.items.contains(&Item::Lazy);
@@ -163,6 +187,13 @@ impl Options {
         if is_placed && (self.slab_size.is_none() || !self.no_exec) {
             let which = if self.slab_address.is_some() { "-slab-address" } else { "-slab-page-size" };
             return Err(Failure::usage(format!("{which} requires -slab-allocate and -noexec")));
+        }
+        let has_executors = (self.executor.is_some(), self.executor_address.is_some());
+        if has_executors == (true, true) {
+            return Err(Failure::usage("Only one of -oop-executor and -oop-executor-connect can be specified"));
+        }
+        if self.no_exec && has_executors != (false, false) {
+            return Err(Failure::usage("-noexec cannot be used with -oop-executor or -oop-executor-connect"));
         }
         for (is_set, name, why) in [
             (self.debugger_support, "-debugger-support", "linkjit does not tell debuggers about linked code"),
@@ -216,6 +247,10 @@ impl Options {
                 self.items.push(Item::Lazy);
                 return Ok(true);
             }
+            "oop-executor" => {
+                self.executor = Some(value.unwrap_or_default().into());
+                return Ok(true);
+            }
             _ => return Ok(false),
         };
         *flag = match value {
@@ -252,11 +287,9 @@ impl Options {
             },
             "speculate-order" => self.speculate_order = Some(value()?.into()),
             "record-lazy-execs" => self.record_lazy = Some(value()?.into()),
+            // There is one for each kind of executor, which shares memory with it if that can be.
             "use-memmgr" => match value()?.as_str() {
-                "default" => {}
-                other @ ("generic" | "simple-remote" | "shared") => {
-                    return Err(unsupported(&format!("-use-memmgr={other}"), "linkjit has only one memory manager"));
-                }
+                "default" | "generic" | "simple-remote" | "shared" => {}
                 other => return Err(no_such_choice(name, other)),
             },
             // What it is passed for, initializers, thread-local storage, lazy functions, linkjit has built in.
@@ -273,9 +306,7 @@ impl Options {
             "sectcreate" => self.items.push(section(&value()?)?),
             // To ignore these would change what a run shows.
             "debug-only" => return Err(unsupported(argument, "linkjit has no debug log")),
-            "oop-executor" | "oop-executor-connect" => {
-                return Err(unsupported(argument, "linkjit runs programs in its own process only"));
-            }
+            "oop-executor-connect" => self.executor_address = Some(value()?),
             _ => {
                 let message = format!("Unknown command line argument '{argument}'.");
                 return Err(Failure::usage(format!("{message}  Try: 'linkjit jitlink --help'")));
@@ -465,6 +496,19 @@ mod tests {
     }
 
     #[test]
+    fn executors_are_ours_or_those_that_are_named() {
+        let executor = |line: &str| parse(line).expect("a command line").executor();
+        assert_eq!(executor("a.o"), None);
+        for line in ["-oop-executor a.o", "-oop-executor= a.o", "--oop-executor=/usr/bin/llvm-jitlink-executor-22 a.o"]
+        {
+            assert_eq!(executor(line), Some(ExecutorKind::Child), "{line}");
+        }
+        assert_eq!(executor("-oop-executor=./mine a.o"), Some(ExecutorKind::Program("./mine".into())));
+        let connected = Some(ExecutorKind::At(args::Place::Tcp("host:7".into())));
+        assert_eq!(executor("-oop-executor-connect host:7 a.o"), connected);
+    }
+
+    #[test]
     fn what_has_no_effect_is_said() {
         let warnings = |line: &str| parse(line).expect("a command line").warnings().concat();
         assert_eq!(warnings("a.o -ObjC -perf-support=false -speculate=none -use-memmgr=default"), "");
@@ -502,20 +546,15 @@ mod tests {
         check("-abs x=+1 a.o", "Invalid address expression \"+1\"");
         check("-abs x=y a.o", "Invalid address expression \"y\" in absolute symbol definition \"x=y\"");
         check("-slab-address 5 a.o", "-slab-address requires -slab-allocate and -noexec");
-        check(
-            "-oop-executor a.o",
-            "linkjit does not support -oop-executor yet: linkjit runs programs in its own process only",
-        );
-        check("-oop-executor=e a.o", "linkjit does not support -oop-executor=e yet");
+        check("-oop-executor -oop-executor-connect=a:1 a.o", "Only one of -oop-executor and -oop-executor-connect");
+        check("-noexec -oop-executor a.o", "-noexec cannot be used with -oop-executor or -oop-executor-connect");
+        check("-oop-executor-connect=a:1 -noexec a.o", "-noexec cannot be used with");
         check("-perf-support a.o", "linkjit does not support -perf-support yet: linkjit writes no files for perf");
         check("-vtune-support a.o", "linkjit does not support -vtune-support yet");
         check("-debug-only=orc a.o", "linkjit does not support -debug-only=orc yet: linkjit has no debug log");
         check("-speculate=simple -lazy a.o", "linkjit does not support -speculate=simple yet");
         check("-speculate=bogus a.o", "for the --speculate option: Cannot find option named 'bogus'!");
-        check(
-            "-use-memmgr=shared a.o",
-            "linkjit does not support -use-memmgr=shared yet: linkjit has only one memory manager",
-        );
+        check("-use-memmgr=bogus a.o", "for the --use-memmgr option: Cannot find option named 'bogus'!");
         check("-debugger-support a.o", "linkjit does not support -debugger-support yet");
         check("-triple arm64-apple-darwin a.o", "not for 'arm64-apple-darwin'");
     }

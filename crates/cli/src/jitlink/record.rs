@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use linkjit::executor::ExecRange;
+use linkjit::executor::{ExecRange, Executor};
 use linkjit::{ExecAddr, LinkedAllocation, PassLists, Plugin, Stage};
 use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 
-use super::failure::{Failure, Result};
+use super::failure::Result;
 use super::linked::{LinkedFile, LinkedProgram, text};
 use super::lock;
 use super::report::FileReports;
@@ -167,10 +167,11 @@ impl Recorder {
         dylibs
     }
 
-    /// Calls `see` with all that was linked. Memory is as it is now, and `members` tells what members of archives are
-    /// to be called.
+    /// Calls `see` with all that was linked. Memory of the executor is as it is now, and `members` tells what members of
+    /// archives are to be called.
     pub(super) fn with_program<T>(
         &self,
+        executor: &dyn Executor,
         names: &NamePool,
         absolutes: Vec<(String, ExecAddr)>,
         members: &HashMap<String, String>,
@@ -180,7 +181,7 @@ impl Recorder {
         let files = all.files(names, members, 0);
         let mut memory = Vec::new();
         for segment in all.segments.iter().filter(|segment| segment.size() > 0) {
-            memory.push((segment.start.0, read(*segment)?.into()));
+            memory.push((segment.start.0, executor.read(*segment)?.into()));
         }
         memory.sort_by_key(|(start, _)| *start);
         see(&LinkedProgram { names, files, absolutes, memory })
@@ -195,22 +196,4 @@ fn find<'a>(dylibs: &'a mut [DylibState], own: usize, name: &str) -> Option<&'a 
     };
     let dylib = std::iter::once(&dylibs[own].name).chain(&dylibs[own].order).find_map(has_it)?;
     dylibs[dylib].symbols.get_mut(name)
-}
-
-/// Reads memory of the process, whoever may be writing there.
-#[cfg(target_os = "linux")]
-fn read(range: ExecRange) -> Result<Vec<u8>> {
-    use std::fs::File;
-    use std::os::unix::fs::FileExt;
-
-    let unreadable = |error: std::io::Error| Failure::usage(format!("/proc/self/mem: {error}"));
-    let mut bytes = vec![0; usize::try_from(range.size()).unwrap_or(0)];
-    let memory = File::open("/proc/self/mem").map_err(unreadable)?;
-    memory.read_exact_at(&mut bytes, range.start.0).map_err(unreadable)?;
-    Ok(bytes)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn read(_: ExecRange) -> Result<Vec<u8>> {
-    Err(Failure::usage("on this system, linkjit shows and checks linked code only with -noexec"))
 }
