@@ -128,7 +128,9 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "CRT", value_parser = Crt::parse)]
     pub(crate) crt: Option<Crt>,
     /// The place where the program runs: in-process (the default), child (a process of its own), unix:PATH or tcp:ADDRESS (a
-    /// 'linkjit executor' that listens there), wine (the Windows build of linkjit; the default for objects for Windows)
+    /// 'linkjit executor' that listens there), exec:COMMAND (a command of the shell that serves over its standard input and
+    /// output, as exec:'ssh HOST linkjit executor --stdio' does), wine (the Windows build of linkjit; the default for objects
+    /// for Windows)
     #[arg(long, value_name = "EXECUTOR", value_parser = ExecutorKind::parse)]
     pub(crate) executor: Option<ExecutorKind>,
     /// Print where the time went, after the program's main has returned
@@ -154,6 +156,8 @@ pub(crate) enum ExecutorKind {
     Program(PathBuf),
     /// In the process of an executor that listens somewhere.
     At(Place),
+    /// In the process of an executor that a command of the shell connects to.
+    Command(String),
     /// In the Windows build of linkjit, under Wine.
     Wine,
 }
@@ -164,10 +168,11 @@ impl ExecutorKind {
             "in-process" => Ok(Self::InProcess),
             "child" => Ok(Self::Child),
             "wine" => Ok(Self::Wine),
-            _ => match (text.strip_prefix("unix:"), text.strip_prefix("tcp:")) {
-                (Some(path), _) if !path.is_empty() => Ok(Self::At(Place::Unix(path.into()))),
-                (_, Some(address)) if !address.is_empty() => Ok(Self::At(Place::Tcp(address.into()))),
-                _ => Err("it must be in-process, child, unix:PATH, tcp:ADDRESS or wine".into()),
+            _ => match text.split_once(':') {
+                Some(("unix", path)) if !path.is_empty() => Ok(Self::At(Place::Unix(path.into()))),
+                Some(("tcp", address)) if !address.is_empty() => Ok(Self::At(Place::Tcp(address.into()))),
+                Some(("exec", command)) if !command.is_empty() => Ok(Self::Command(command.into())),
+                _ => Err("it must be in-process, child, unix:PATH, tcp:ADDRESS, exec:COMMAND or wine".into()),
             },
         }
     }
@@ -207,6 +212,9 @@ pub(crate) struct Stream {
     /// Serve over the socket that this process was started with under this number
     #[arg(long, value_name = "N")]
     pub(crate) fd: Option<i32>,
+    /// Serve over standard input and output. The program can read nothing there, and what it prints goes to standard error
+    #[arg(long)]
+    pub(crate) stdio: bool,
     /// Connect to the session that listens at this address, and has put a token into $LINKJIT_TOKEN
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) connect: Option<String>,

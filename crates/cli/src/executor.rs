@@ -20,6 +20,8 @@ use crate::wine;
 pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Serving(error.to_string());
     let token = token(options).map_err(|error| failed(&error))?;
+    // Before anything is loaded that looks for standard input and output.
+    let stdio = options.stream.stdio.then(Transport::stdio).transpose().map_err(|error| failed(&error))?;
     let executor = Arc::new(InProcess::new().map_err(|error| failed(&error))?);
     crash::print_backtraces();
     // Threads may be in linked code, and need a session that is gone.
@@ -29,17 +31,31 @@ pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
         exit_code::exit_now(crate::FAILURE)
     };
     let serve = |transport: Transport| linkjit_remote::serve_with(transport, &token, executor.clone(), lost);
-    let outcome = match &options.stream {
+    let outcome = match (&options.stream, stdio) {
+        (_, Some(transport)) => serve(transport),
+        (stream, None) => serve_stream(stream, &token, serve),
+    };
+    outcome.map_err(|error| failed(&error))?;
+    Ok(0)
+}
+
+/// Serves over a stream that is yet to be opened.
+fn serve_stream(
+    stream: &Stream,
+    token: &Token,
+    serve: impl Fn(Transport) -> io::Result<Outcome>,
+) -> io::Result<Outcome> {
+    match stream {
         Stream { tcp: Some(address), .. } => {
-            let listener = TcpListener::bind(address).map_err(|error| failed(&error))?;
-            let address = listener.local_addr().map_err(|error| failed(&error))?;
+            let listener = TcpListener::bind(address)?;
+            let address = listener.local_addr()?;
             eprintln!("linkjit executor: listening at tcp:{address}");
             first_session(|| Transport::tcp(listener.accept()?.0), serve)
         }
         Stream { connect: Some(address), .. } => {
             let connect = || Transport::tcp(TcpStream::connect(address)?);
             connect().and_then(|mut transport| {
-                linkjit_remote::present(&mut transport, &token)?;
+                linkjit_remote::present(&mut transport, token)?;
                 serve(transport)
             })
         }
@@ -48,9 +64,7 @@ pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
         #[cfg(unix)]
         Stream { fd: Some(fd), .. } => Transport::inherited(*fd).and_then(serve),
         _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no such streams")),
-    };
-    outcome.map_err(|error| failed(&error))?;
-    Ok(0)
+    }
 }
 
 /// Serves the first peer that is a session with the right token.
@@ -91,12 +105,12 @@ fn remove_socket() -> Option<std::ffi::c_int> {
 }
 
 fn token(options: &ExecutorOptions) -> io::Result<Token> {
-    let listens = options.stream.tcp.is_some() || options.stream.unix.is_some();
+    let is_private = options.stream.fd.is_some() || options.stream.stdio;
     match (&options.token_file, Token::from_environment()) {
         (Some(path), _) => Token::from_file(path),
+        // Nobody else can connect to it. The environment's token is for others.
+        (None, _) if is_private => Ok(Token::none()),
         (None, Some(token)) => Ok(token),
-        // Nobody else can connect to it.
-        (None, None) if !listens => Ok(Token::none()),
         (None, None) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             format!("whoever connects needs a token: put one into ${} or a file (--token-file)", Token::VARIABLE),
@@ -131,6 +145,7 @@ pub(crate) fn start_as(kind: &ExecutorKind) -> Result<Option<Arc<Remote>>, Failu
             wine::start(Some(path))?
         }
         ExecutorKind::Program(path) => child(path)?,
+        ExecutorKind::Command(command) => Child::start_over_stdio(shell(command)).map_err(linkjit::Error::from)?,
         ExecutorKind::Wine => wine::start(None)?,
         ExecutorKind::At(place) => {
             let token = Token::from_environment().unwrap_or_default();
@@ -146,6 +161,22 @@ fn child(program: &Path) -> linkjit::Result<Remote> {
     let mut command = Command::new(program);
     command.arg("executor");
     Ok(Child::start(command)?)
+}
+
+/// A command as the shell would run it; the shell is not there any more when it runs.
+#[cfg(unix)]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", &format!("exec {command}")]);
+    shell
+}
+
+#[cfg(windows)]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("cmd");
+    // It has rules of its own for quotation marks.
+    std::os::windows::process::CommandExt::raw_arg(&mut shell, format!("/C {command}"));
+    shell
 }
 
 fn connect(place: &Place) -> io::Result<Transport> {

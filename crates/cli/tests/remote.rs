@@ -298,3 +298,44 @@ fn an_executor_ends_with_a_session_that_is_killed_while_its_program_runs() {
     }
     panic!("process {executor} is still there");
 }
+
+/// Programs speak over standard input and output with their session, and have others.
+#[test]
+fn executors_serve_over_standard_input_and_output() {
+    let fixtures = Fixtures::new("remote-stdio");
+    fixtures.c(
+        "talks.o",
+        "#include <stdio.h>\n#include <stdlib.h>
+         static void at_exit(void) { puts(\"atexit\"); }
+         int main(int argc, char **argv) {
+             atexit(at_exit);
+             printf(\"%s %d\\n\", argv[1], getchar());
+             return system(\"echo from elsewhere; cat\") + 6;
+         }",
+    );
+    let linkjit = env!("CARGO_BIN_EXE_linkjit");
+    // Sockets, and a pipe.
+    for command in [format!("'{linkjit}' executor --stdio"), format!("'{linkjit}' executor --stdio | cat")] {
+        let mut command =
+            fixtures.command(&["run", "--executor", &format!("exec:{command}"), "talks.o", "--", "hello"]);
+        let outcome = Outcome::run(command.env(Token::VARIABLE, "of others"));
+        assert_eq!(outcome.out, "");
+        let mut said: Vec<_> = outcome.err.lines().collect();
+        said.sort_unstable();
+        assert_eq!(said, ["atexit", "from elsewhere", "hello -1"]);
+        assert!(matches!(outcome.code, Some(6 | 0)), "{:?}", outcome.code);
+    }
+    let fails = |command: &str| {
+        let outcome = fixtures.linkjit(&["run", "--executor", &format!("exec:{command}"), "talks.o"]);
+        assert_eq!(outcome.code, Some(1));
+        outcome.headline().to_owned()
+    };
+    let gone = "linkjit: error: the process that runs linked code is gone: ";
+    assert_eq!(fails("echo hello from a profile; cat"), format!("{gone}its process has exited with code 0"));
+    assert_eq!(
+        fails("sh -c 'echo hello from a profile; cat'"),
+        format!("{gone}the peer does not speak linkjit's protocol")
+    );
+    assert_eq!(fails("sh -c 'exit 3'"), format!("{gone}its process has exited with code 3"));
+    assert!(fails("no-such-command").contains("no-such-command"), "the shell says so");
+}

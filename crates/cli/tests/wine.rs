@@ -84,6 +84,19 @@ fn a_program_for_windows_runs_under_wine() {
     assert_eq!((outcome.code, outcome.json()[0]["kind"].as_str()), (Some(1), Some("no-entry")), "{}", outcome.err);
 }
 
+/// Wine's programs have pipes or sockets for what they think are their standard input and output.
+#[test]
+fn an_executor_under_wine_serves_over_standard_input_and_output() {
+    build();
+    let fixtures = Fixtures::new("wine-stdio");
+    compile(&fixtures, "hello.obj", PROGRAM);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
+    let (wine, program) = (root().join("crates/xtask/wine"), target.join(TARGET).join("debug/linkjit.exe"));
+    let executor = format!("exec:'{}' '{}' executor --stdio", wine.display(), program.display());
+    let outcome = run(&fixtures, &["--executor", &executor, "hello.obj", "--", "one"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(42), "", "one\r\n"));
+}
+
 /// The linker without a process works there as here, with that system's paths.
 #[test]
 fn check_rules_hold_on_windows() {

@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A process whose connection has ended ends soon.
 const EXIT_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Wine takes some seconds when it starts for the first time.
-const START_PATIENCE: Duration = Duration::from_secs(120);
+/// Wine takes some seconds when it starts for the first time, and so do people who are asked for passwords.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(120);
 
 /// An executor's process that the session has started.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Child {
 
         let failed = failure(&command);
         let (ours, theirs) = UnixStream::pair().map_err(&failed)?;
-        // Its token, if it has one, is for others.
+        // The token of this process, if it has one, is for others.
         command.arg("--fd").arg(CHILD_FD.to_string()).env_remove(Token::VARIABLE);
         let mapping = FdMapping { parent_fd: OwnedFd::from(theirs), child_fd: CHILD_FD };
         command.fd_mappings(vec![mapping]).map_err(|error| failed(io::Error::other(error)))?;
@@ -103,6 +103,49 @@ impl Child {
                 Err(error) => return Err(failed(error)),
             }
         }
+    }
+
+    /// Starts `command`, which must serve this session over its standard input and output, as `linkjit executor --stdio` does:
+    /// `ssh host linkjit executor --stdio` is such a command.
+    ///
+    /// # Errors
+    /// As [`Child::start`].
+    pub fn start_over_stdio(mut command: Command) -> Result<Remote> {
+        let failed = failure(&command);
+        // As above.
+        command.env_remove(Token::VARIABLE);
+        let (child, transport) = Self::spawn_with_stdio(command).map_err(failed)?;
+        Remote::connect_to(transport, &Token::none(), Some(child))
+    }
+
+    /// Sockets, because they can be hung up, other than pipes; two, because the end of its output is the end of what it says,
+    /// though others may still have its input.
+    #[cfg(unix)]
+    fn spawn_with_stdio(mut command: Command) -> io::Result<(Self, Transport)> {
+        use std::os::fd::OwnedFd;
+        use std::os::unix::net::UnixStream;
+
+        let (writer, input) = UnixStream::pair()?;
+        let (reader, output) = UnixStream::pair()?;
+        command.stdin(OwnedFd::from(input)).stdout(OwnedFd::from(output));
+        // The command has the other ends, and goes with them.
+        Ok((Self::spawn(&mut command)?, Transport::unix_pair(reader, writer)?))
+    }
+
+    #[cfg(not(unix))]
+    fn spawn_with_stdio(mut command: Command) -> io::Result<(Self, Transport)> {
+        use std::fs::File;
+        use std::os::windows::io::OwnedHandle;
+        use std::process::Stdio;
+
+        let child = Self::spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let ends = {
+            let mut process = lock(&child.process);
+            process.stdout.take().zip(process.stdin.take())
+        };
+        let (reader, writer) = ends.ok_or_else(|| io::Error::other("it has no pipes"))?;
+        let (reader, writer) = (File::from(OwnedHandle::from(reader)), File::from(OwnedHandle::from(writer)));
+        Ok((child, Transport::pipes(reader, writer)))
     }
 
     fn spawn(command: &mut Command) -> io::Result<Self> {

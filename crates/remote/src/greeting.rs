@@ -26,9 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const WELCOME: u32 = 0;
 const REFUSED: u32 = 1;
 
-/// Greets an executor, which says what it is.
-pub(crate) fn greet(transport: &mut Transport, token: &Token) -> io::Result<Facts> {
-    in_time(transport, |reader, writer| {
+/// Greets an executor, which says what it is, and may take some time to start.
+pub(crate) fn greet(transport: &mut Transport, token: &Token, start: Duration) -> io::Result<Facts> {
+    in_time(transport, start + PATIENCE, |reader, writer| {
         writer.write_all(&[&MAGIC[..], &VERSION.to_le_bytes(), &sized(token.bytes())].concat())?;
         writer.flush()?;
         read_version(reader)?;
@@ -47,7 +47,7 @@ pub(crate) fn greet(transport: &mut Transport, token: &Token) -> io::Result<Fact
 
 /// Answers the greeting of a session.
 pub(crate) fn answer(transport: &mut Transport, token: &Token, facts: &Facts) -> io::Result<()> {
-    in_time(transport, |reader, writer| {
+    in_time(transport, PATIENCE, |reader, writer| {
         let mut say = |status: u32, text: &[u8]| {
             writer.write_all(&[&MAGIC[..], &VERSION.to_le_bytes(), &status.to_le_bytes(), &sized(text)].concat())?;
             writer.flush()
@@ -76,7 +76,7 @@ pub fn present(transport: &mut Transport, token: &Token) -> io::Result<()> {
 
 /// Makes sure that it is the executor who connects.
 pub(crate) fn admit(transport: &mut Transport, token: &Token) -> io::Result<()> {
-    let presented = in_time(transport, |reader, _| read_sized(reader, TOKEN_LIMIT))?;
+    let presented = in_time(transport, PATIENCE, |reader, _| read_sized(reader, TOKEN_LIMIT))?;
     if token.is(&presented) {
         Ok(())
     } else {
@@ -125,12 +125,13 @@ fn invalid(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Err
 /// Hangs up on a peer that does not greet in time.
 fn in_time<T>(
     transport: &mut Transport,
+    patience: Duration,
     greet: impl FnOnce(&mut dyn Read, &mut dyn Write) -> io::Result<T>,
 ) -> io::Result<T> {
     let Transport { reader, writer, hang_up } = transport;
     std::thread::scope(|scope| {
         let (done, is_done) = mpsc::channel::<()>();
-        let watch = scope.spawn(move || match is_done.recv_timeout(PATIENCE) {
+        let watch = scope.spawn(move || match is_done.recv_timeout(patience) {
             Err(RecvTimeoutError::Timeout) => {
                 hang_up();
                 true

@@ -28,6 +28,7 @@ mod message;
 mod remote;
 mod serve;
 mod shared;
+mod stdio;
 mod token;
 mod transport;
 

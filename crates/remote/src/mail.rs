@@ -33,6 +33,8 @@ struct Mail {
     closed: Option<ExecutorError>,
     /// Calls of this side's thread that have not returned to it.
     open: u32,
+    /// The thread has taken the reply to the last of them, and is about to return.
+    is_replied: bool,
     limit: Option<Limit>,
     /// Why these calls are abandoned, until the outermost has returned.
     abandoned: Option<ExecutorError>,
@@ -140,9 +142,10 @@ impl Mailbox {
     /// Lets calls that wait fail. A frame that nobody has taken yet counts as if it came now.
     pub(crate) fn abandon(&self, why: ExecutorError) -> Result<Delivered, Violation> {
         let mut mail = self.mail();
-        if mail.open > 0 && mail.abandoned.is_none() && mail.owed == 0 {
+        let waiting = mail.open - u32::from(mail.is_replied);
+        if waiting > 0 && mail.abandoned.is_none() && mail.owed == 0 {
             mail.abandoned = Some(why);
-            mail.owed = mail.open;
+            mail.owed = waiting;
         }
         let frame = if mail.owed > 0 { mail.frame.take() } else { None };
         self.arrived.notify_one();
@@ -157,6 +160,7 @@ impl Mailbox {
                 return Waited::Over(why.clone());
             }
             if let Some(frame) = mail.frame.take() {
+                mail.is_replied = frame.kind == Kind::Reply && mail.open > 0;
                 return Waited::Frame(frame);
             }
             if let Some(why) = &mail.closed {
@@ -187,6 +191,7 @@ impl Mailbox {
     pub(crate) fn return_from_call(&self) {
         let mut mail = self.mail();
         mail.open -= 1;
+        mail.is_replied = false;
         if mail.open == 0 {
             mail.abandoned = None;
         }

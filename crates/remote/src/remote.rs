@@ -20,7 +20,7 @@ use linkjit_executor::{
 use serde::de::DeserializeOwned;
 
 use crate::allocation::RemoteAllocation;
-use crate::child::Child;
+use crate::child::{self, Child};
 use crate::connection::{self, Connection, Handler, Side, lock};
 use crate::message::{self, Callback, CrashReport, Facts, PendingId, Reply, Request};
 use crate::shared::Lent;
@@ -271,7 +271,8 @@ impl Remote {
 
     pub(crate) fn connect_to(mut transport: Transport, token: &Token, child: Option<Child>) -> Result<Self> {
         let child = child.map(Arc::new);
-        let facts = greeting::greet(&mut transport, token).map_err(|error| {
+        let start = if child.is_some() { child::START_PATIENCE } else { Duration::ZERO };
+        let facts = greeting::greet(&mut transport, token, start).map_err(|error| {
             let ended = child.as_ref().and_then(|child| child.how_it_ended());
             disconnected(ended.unwrap_or_else(|| error.to_string()))
         })?;

@@ -41,10 +41,24 @@ impl Transport {
         Self::socket(stream.into())
     }
 
+    /// Two sockets, each for one direction.
+    ///
+    /// # Errors
+    /// If the system has no more handles.
+    #[cfg(unix)]
+    pub(crate) fn unix_pair(reader: UnixStream, writer: UnixStream) -> io::Result<Self> {
+        Self::sockets(reader.into(), writer.into())
+    }
+
     fn socket(socket: Socket) -> io::Result<Self> {
-        let (reader, writer) = (socket.try_clone()?, Writer(socket.try_clone()?));
-        let hang_up = move || _ = socket.shutdown(Shutdown::Both);
-        Ok(Self { reader: Box::new(reader), writer: Box::new(writer), hang_up: Box::new(hang_up) })
+        Self::sockets(socket.try_clone()?, socket)
+    }
+
+    fn sockets(reader: Socket, writer: Socket) -> io::Result<Self> {
+        let both = [reader.try_clone()?, writer.try_clone()?];
+        // Those that the peer has closed say so.
+        let hang_up = move || both.iter().for_each(|socket| _ = socket.shutdown(Shutdown::Both));
+        Ok(Self { reader: Box::new(reader), writer: Box::new(Writer(writer)), hang_up: Box::new(hang_up) })
     }
 
     /// A Unix socket that this process was started with: a [`Child`](crate::Child) has it under the number that its
