@@ -133,6 +133,10 @@ pub(crate) struct RunOptions {
     /// for Windows)
     #[arg(long, value_name = "EXECUTOR", value_parser = ExecutorKind::parse)]
     pub(crate) executor: Option<ExecutorKind>,
+    /// Run the program in a process of its own that can write no files but temporary ones, open no sockets, do nothing to
+    /// other processes, and take only so much memory; it can still read what you can (Linux)
+    #[arg(long, conflicts_with = "executor")]
+    pub(crate) sandbox: bool,
     /// Print where the time went, after the program's main has returned
     #[arg(long)]
     pub(crate) time: bool,
@@ -204,6 +208,9 @@ pub(crate) struct ExecutorOptions {
     /// Have only sessions that have the token in this file; without it, the token is in $LINKJIT_TOKEN
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// First confine this process, as 'linkjit run --sandbox' does: it can write files in this directory alone
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) sandbox: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

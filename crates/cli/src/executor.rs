@@ -4,7 +4,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -19,6 +19,10 @@ use crate::wine;
 /// Serves one session; returns the exit code.
 pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Serving(error.to_string());
+    if let Some(scratch) = &options.sandbox {
+        // Before there are other threads.
+        linkjit_remote::confine(scratch).map_err(|error| failed(&error))?;
+    }
     let token = token(options).map_err(|error| failed(&error))?;
     // Before anything is loaded that looks for standard input and output.
     let stdio = options.stream.stdio.then(Transport::stdio).transpose().map_err(|error| failed(&error))?;
@@ -119,8 +123,11 @@ fn token(options: &ExecutorOptions) -> io::Result<Token> {
 }
 
 /// Starts the executor that is asked for, or that the inputs need, or connects to it; `None` if the program runs in this
-/// process.
-pub(crate) fn start(options: &RunOptions) -> Result<Option<Arc<Remote>>, Failure> {
+/// process. `scratch` is the directory that a sandbox may write in, if it is to be one.
+pub(crate) fn start(options: &RunOptions, scratch: Option<&Path>) -> Result<Option<Arc<Remote>>, Failure> {
+    if let Some(scratch) = scratch {
+        return Ok(Some(Arc::new(sandboxed(scratch)?)));
+    }
     match &options.executor {
         Some(kind) => start_as(kind),
         None if need_wine(options.items.iter().filter_map(Item::file)) => start_as(&ExecutorKind::Wine),
@@ -138,7 +145,7 @@ pub(crate) fn start_as(kind: &ExecutorKind) -> Result<Option<Arc<Remote>>, Failu
     let remote = match kind {
         ExecutorKind::InProcess => return Ok(None),
         ExecutorKind::Child => {
-            let this = std::env::current_exe().map_err(|error| linkjit::Error::from(gone(&error)))?;
+            let this = this_program()?;
             child(&this)?
         }
         ExecutorKind::Program(path) if cfg!(unix) && path.extension().is_some_and(|extension| extension == "exe") => {
@@ -155,6 +162,17 @@ pub(crate) fn start_as(kind: &ExecutorKind) -> Result<Option<Arc<Remote>>, Failu
         }
     };
     Ok(Some(Arc::new(remote)))
+}
+
+fn this_program() -> linkjit::Result<PathBuf> {
+    Ok(std::env::current_exe().map_err(|error| gone(&error))?)
+}
+
+/// A child that is confined.
+fn sandboxed(scratch: &Path) -> linkjit::Result<Remote> {
+    let mut command = Command::new(this_program()?);
+    command.args(["executor", "--sandbox"]).arg(scratch).env("TMPDIR", scratch);
+    Ok(Child::start(command)?)
 }
 
 fn child(program: &Path) -> linkjit::Result<Remote> {

@@ -48,6 +48,9 @@ pub(crate) enum Failure {
     /// There is no session to serve.
     #[error("executor: {0}")]
     Serving(String),
+    /// A sandbox has no directory to write in.
+    #[error("the sandbox gets no temporary directory: {0}")]
+    Scratch(String),
     /// A linker script that linkjit can't follow.
     #[error("{}:{line}: linker script: {what}", file.display())]
     Script { file: PathBuf, line: usize, what: String },
@@ -202,6 +205,7 @@ impl<'a> Line<'a> {
             }
             Failure::NoWine(_) => Self { kind: "no-wine", ..line },
             Failure::NoExecutor { .. } => Self { kind: "no-executor", ..line },
+            Failure::Scratch(_) => Self { kind: "scratch", ..line },
             Failure::Serving(_) => Self { kind: "serving", ..line },
             Failure::Output(_) => Self { kind: "output", ..line },
         }

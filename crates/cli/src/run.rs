@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use linkjit::executor::{Executor, InProcess, ObjectFormat};
 use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, LazyFailure, MatchScope, SymbolLookupSet, TargetCompiler};
-use linkjit_host::temporary;
+use linkjit_host::temporary::{self, PrivateDirectory};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::source::Source;
@@ -33,7 +33,11 @@ const SCRIPT_DEPTH: usize = 8;
 pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<Failure>> {
     let start = Instant::now();
     let one = |error: linkjit::Error| vec![Failure::from(error)];
-    let remote = executor::start(options).map_err(|failure| vec![failure])?;
+    // It stays as long as the program may write there.
+    let scratch = options.sandbox.then(PrivateDirectory::new).transpose();
+    let scratch = scratch.map_err(|error| vec![Failure::Scratch(error.to_string())])?;
+    let remote =
+        executor::start(options, scratch.as_ref().map(PrivateDirectory::path)).map_err(|failure| vec![failure])?;
     let executor: Arc<dyn Executor> = match &remote {
         Some(remote) => remote.clone(),
         None => Arc::new(InProcess::new().map_err(|error| one(error.into()))?),
