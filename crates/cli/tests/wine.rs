@@ -331,3 +331,51 @@ fn sources_are_compiled_for_windows() {
     assert_eq!((outcome.code, outcome.headline()), (Some(1), expected));
     assert!(outcome.err.contains("can't be started"), "{}", outcome.err);
 }
+
+/// JITDylibs are DLLs there, and LLVM's options lead there, too.
+#[test]
+fn jitdylibs_are_opened_and_rules_read_memory_there() {
+    build();
+    let fixtures = Fixtures::new("wine-jitdylibs");
+    compile(
+        &fixtures,
+        "plugin.obj",
+        "int puts(const char *), atexit(void (*)(void));
+         static int count = 40;
+         static void end(void) { puts(\"end\"); }
+         __declspec(dllexport) int next(void) { if (count == 40) atexit(end); return ++count; }",
+    );
+    compile(
+        &fixtures,
+        "opens.obj",
+        "void *LoadLibraryA(const char *); void *GetProcAddress(void *, const char *); int FreeLibrary(void *);
+         int puts(const char *);
+         int value = 3;
+         int main(void) {
+             int sum = 0;
+             for (int i = 0; i < 2; i++) {
+                 void *plugin = LoadLibraryA(\"plugin.dll\");
+                 int (*next)(void) = plugin ? (int (*)(void))GetProcAddress(plugin, \"next\") : 0;
+                 if (!next) return 1;
+                 sum += next();
+                 if (!FreeLibrary(plugin)) return 2;
+                 puts(\"closed\");
+             }
+             return sum;
+         }",
+    );
+    let expected = (Some(82), "end\r\nclosed\r\nend\r\nclosed\r\n", "");
+    let outcome = run(&fixtures, &["opens.obj", "--jd", "plugin", "plugin.obj"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), expected);
+
+    fixtures.write("rules", "# jitlink-check: *{4}value = 3\n# false: *{4}value = 4\n");
+    let jitlink = |options: &[&str]| {
+        let inputs = ["-check", "rules", "opens.obj", "-jd", "plugin", "plugin.obj"];
+        let mut command = fixtures.command(&[&["jitlink", "-oop-executor"], &inputs[..], options].concat());
+        Outcome::run(command.env("LINKJIT_WINE", root().join("crates/xtask/wine")))
+    };
+    let outcome = jitlink(&[]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), expected);
+    let outcome = jitlink(&["-check-name", "false"]);
+    assert!(outcome.code == Some(1) && outcome.err.contains("is false: 0x3 != 0x4"), "{}", outcome.err);
+}

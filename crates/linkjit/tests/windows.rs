@@ -8,6 +8,9 @@
 //! those of a static MinGW program. `crate: NAME VERSION FILE` and `wheel: NAME==VERSION FILE` are libraries that MSVC
 //! made, out of packages of crates.io and PyPI, which are downloaded. `dlls`, given as wheels are, take the place of Wine's.
 //! With several lines of `options` for `linkjit run`, the program runs with each.
+//!
+//! Some cases are also linked by a session on this system, whose executor is `linkjit.exe`: one for each thing that Windows does
+//! in its own way.
 
 #[path = "run/case.rs"]
 mod case;
@@ -25,6 +28,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Trial};
 
 use case::Case;
+use program::Linker;
 
 fn main() -> ExitCode {
     if cfg!(windows) {
@@ -36,13 +40,39 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// One test for each compiler and line of flags.
+/// The cases that are linked from here, too.
+const FROM_HERE: [&str; 20] = [
+    "comdat.cpp",
+    "delay_import.c",
+    "exceptions.cpp",
+    "exit.c",
+    "fh4.cpp",
+    "filesystem.cpp",
+    "identity.c",
+    "image.c",
+    "imports.c",
+    "init_seg.cpp",
+    "lazy_initializers.c",
+    "longjmp.c",
+    "mingw_cxx.cpp",
+    "resources.c",
+    "rtti.cpp",
+    "seh.c",
+    "static_in_threads.cpp",
+    "statics.cpp",
+    "tls.cpp",
+    "uncaught.cpp",
+];
+
+/// One test for each compiler and line of flags, and maybe one from here.
 fn trials(case: Case) -> Vec<Trial> {
     let variants = case.variants();
     let case = Arc::new(case);
-    let trial = |variant: case::Variant| {
-        let case = case.clone();
-        Trial::test(format!("{} [{variant}]", case.name), move || Ok(program::check(&case, &variant)?))
+    let trial = |variant: case::Variant, linker: Linker| {
+        let (case, place) = (case.clone(), if linker == Linker::Here { " from here" } else { "" });
+        Trial::test(format!("{} [{variant}]{place}", case.name), move || Ok(program::check(&case, &variant, linker)?))
     };
-    variants.into_iter().map(trial).collect()
+    let from_here = variants.first().filter(|_| FROM_HERE.contains(&&*case.name)).cloned();
+    let from_here = from_here.map(|variant| trial(variant, Linker::Here));
+    variants.into_iter().map(|variant| trial(variant, Linker::UnderWine)).chain(from_here).collect()
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::case::{Case, SourceFile, Variant};
 use crate::downloads;
-use crate::tools::{for_wine, linkjit, root, succeed};
+use crate::tools::{for_wine, linkjit, linkjit_here, root, succeed};
 
 /// Seconds that a program may run.
 const TIME_LIMIT: &str = "120";
@@ -25,10 +25,19 @@ const MINGW_RUNTIME: [&str; 11] = [
     "libkernel32.a",
 ];
 
+/// The process that links a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Linker {
+    /// The one that runs it.
+    UnderWine,
+    /// One of this system: the other is its executor.
+    Here,
+}
+
 /// Runs a variant of a case; the error says what is wrong.
-pub(crate) fn check(case: &Case, variant: &Variant) -> Result<(), String> {
+pub(crate) fn check(case: &Case, variant: &Variant, linker: Linker) -> Result<(), String> {
     let mut inputs = Vec::new();
-    let directory = work_directory(case, variant)?;
+    let directory = work_directory(case, variant, linker)?;
     for file in &case.files {
         inputs.push(compile(file, variant, &directory)?);
     }
@@ -46,13 +55,25 @@ pub(crate) fn check(case: &Case, variant: &Variant) -> Result<(), String> {
     }
     let options: Vec<&str> = case.values("options").collect();
     let options = if options.is_empty() { vec![""] } else { options };
-    options.into_iter().try_for_each(|options| run(case, &inputs, options, &directory))
+    match linker {
+        Linker::UnderWine => options.into_iter().try_for_each(|options| {
+            let mut command = under_wine(case, &directory)?;
+            command.arg("run").args(options.split_whitespace()).args(inputs.iter().map(|path| for_wine(path)));
+            run(case, &mut command)
+        }),
+        // The last way takes the most steps: functions are linked when they are called.
+        Linker::Here => {
+            let mut command = Command::new(linkjit_here()?);
+            command.env("LINKJIT_WINE", root().join("crates/xtask/wine")).env("LINKJIT_WINDOWS", linkjit()?);
+            command.arg("run").args(options.last().unwrap_or(&"").split_whitespace()).args(&inputs);
+            run(case, &mut command)
+        }
+    }
 }
 
-/// Runs a program.
-fn run(case: &Case, inputs: &[PathBuf], options: &str, directory: &Path) -> Result<(), String> {
+/// The command under Wine.
+fn under_wine(case: &Case, directory: &Path) -> Result<Command, String> {
     let mut command = Command::new(root().join("crates/xtask/wine"));
-    command.env("WINE_TIMEOUT", TIME_LIMIT).stdin(Stdio::null());
     let dlls: Vec<&str> = case.values("dlls").collect();
     if dlls.is_empty() {
         command.arg(linkjit()?);
@@ -60,7 +81,12 @@ fn run(case: &Case, inputs: &[PathBuf], options: &str, directory: &Path) -> Resu
         // The loader looks for DLLs beside the program first.
         command.arg(beside(linkjit()?, &dlls, directory)?).env("WINEDLLOVERRIDES", overrides(&dlls));
     }
-    command.arg("run").args(options.split_whitespace()).args(inputs.iter().map(|path| for_wine(path)));
+    Ok(command)
+}
+
+/// Runs a program by a command that lacks the program's arguments only.
+fn run(case: &Case, command: &mut Command) -> Result<(), String> {
+    command.env("WINE_TIMEOUT", TIME_LIMIT).stdin(Stdio::null());
     let output = command.arg("--").args(case.words("run-args")).output();
     let output = output.map_err(|error| format!("{command:?}: {error}"))?;
     if let Some(wrong) = compare(case, &output) {
@@ -108,9 +134,9 @@ fn compare(case: &Case, output: &Output) -> Option<String> {
 }
 
 /// A fresh directory for what is made.
-fn work_directory(case: &Case, variant: &Variant) -> Result<PathBuf, String> {
+fn work_directory(case: &Case, variant: &Variant, linker: Linker) -> Result<PathBuf, String> {
     let plain = |text: String| text.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-    let name = plain(format!("{}_{variant}", case.name));
+    let name = plain(format!("{}_{variant}_{linker:?}", case.name));
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("windows").join(name);
     std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
     Ok(directory)

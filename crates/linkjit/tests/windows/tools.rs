@@ -15,14 +15,26 @@ pub(crate) fn root() -> &'static Path {
 /// The command for Windows, built once.
 pub(crate) fn linkjit() -> Result<&'static Path, String> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let build = || {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(root()).args(["build", "--quiet", "--package", "linkjit-cli", "--target", TARGET]);
-        succeed(cargo.arg("--target-dir").arg(target))?;
-        Ok(target.join(TARGET).join("debug/linkjit.exe"))
-    };
-    BUILT.get_or_init(build).as_deref().map_err(Clone::clone)
+    BUILT
+        .get_or_init(|| build(&["--target", TARGET], &format!("{TARGET}/debug/linkjit.exe")))
+        .as_deref()
+        .map_err(Clone::clone)
+}
+
+/// The command for this system, built once.
+#[allow(dead_code, reason = "few tests link from here")]
+pub(crate) fn linkjit_here() -> Result<&'static Path, String> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT.get_or_init(|| build(&[], "debug/linkjit")).as_deref().map_err(Clone::clone)
+}
+
+/// Builds the command; returns where it is in the target directory.
+fn build(options: &[&str], program: &str) -> Result<PathBuf, String> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["build", "--quiet", "--package", "linkjit-cli"]).args(options);
+    succeed(cargo.arg("--target-dir").arg(target))?;
+    Ok(target.join(program))
 }
 
 /// An example of this crate for Windows.

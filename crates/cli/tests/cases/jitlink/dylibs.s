@@ -6,6 +6,7 @@
 #! check {at 0x100000} -jd other -abs there=010 dylibs.o -check-name elsewhere
 #! error {at 0x100000} -entry nothing -jd other -abs there=010 dylibs.o => Symbols not found: [ nothing ]
 #! error {at 0x100000} dylibs.o -alias there=other:renamed -jd other other.o -alias renamed=gone => Symbols not found: [ gone ]
+#! check {at 0x100000} dylibs.o -alias there=other:again -jd other other.o -jd main -alias other:again=there -check-name linked
 #! error {at 0x100000} dylibs.o -alias there=gone:there => no dylib named gone
 #! error {at 0x100000} dylibs.o -abs there=0 -preload ./gone.so => gone.so
 #! alone llvm-jitlink takes memory until there is none
