@@ -28,10 +28,12 @@ pub struct OpenFlags {
 pub enum SearchFrom {
     /// With a JITDylib, followed by what it needs.
     Image(ImageId),
-    /// With the program (`RTLD_DEFAULT`).
+    /// With the program, then what is open to all.
     Program {
         /// The code that asks, or null.
         caller: ExecAddr,
+        /// Then with its JITDylib (`RTLD_DEFAULT`).
+        with_own: bool,
     },
     /// Behind the JITDylib of the code that asks (`RTLD_NEXT`).
     Behind {
@@ -53,6 +55,13 @@ pub enum DylibRequest<'a> {
         flags: OpenFlags,
         /// The code that asks: that of another session is not answered. Null if nobody knows it.
         caller: ExecAddr,
+    },
+    /// Opens a JITDylib once more that is open.
+    OpenAgain {
+        /// The JITDylib.
+        image: ImageId,
+        /// It stays when it is closed.
+        keep: bool,
     },
     /// Takes one opening back.
     Close {
@@ -83,8 +92,10 @@ pub enum DylibRequest<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DylibReply {
-    /// It has no such thing: the next one is to be asked.
+    /// The code that asks is not its own, nor is what it asks about: another one is to be asked.
     NotHere,
+    /// The code that asks is its own, and it has no such thing: the system may have it.
+    LeftToSystem,
     /// It has the JITDylib, which is not open.
     NotOpen,
     /// The JITDylib is open.
@@ -140,31 +151,48 @@ pub(crate) fn forget_all_of(owner: u32) {
     drop(old);
 }
 
-/// Asks the session of the code that asks; if that is of none, because it has called us in its very last step, all
-/// sessions, the newest first.
+/// An answer, and the executor whose session has given it, if one has.
+#[derive(Debug)]
+#[cfg_attr(not(any(glibc_x86_64, windows_x86_64)), allow(dead_code, reason = "nothing is interposed there"))]
+pub(crate) struct Answer {
+    pub(crate) reply: DylibReply,
+    #[cfg_attr(not(glibc_x86_64), allow(dead_code, reason = "libraries need nothing of programs there"))]
+    pub(crate) owner: Option<u32>,
+}
+
+/// Asks the session of the code that asks. If nobody knows whose that is, because it has called us in its very last step and
+/// its caller is no linked code, all sessions are asked, the newest first.
 #[cfg_attr(not(any(glibc_x86_64, windows_x86_64)), allow(dead_code, reason = "nothing is interposed there"))]
 pub(crate) fn ask(request: DylibRequest<'_>) -> DylibReply {
+    answer(request).reply
+}
+
+/// The same, with who answers.
+#[cfg_attr(not(any(glibc_x86_64, windows_x86_64)), allow(dead_code, reason = "nothing is interposed there"))]
+pub(crate) fn answer(request: DylibRequest<'_>) -> Answer {
     // The lock is not held while they are asked: they link, and run initializers.
     let sessions: Vec<(u32, Asked)> = lock(&SESSIONS).iter().rev().map(|(owner, ask)| (*owner, ask.clone())).collect();
     let ask_all = |request| {
         let of_image = match request {
             DylibRequest::Close { image }
             | DylibRequest::Update { image }
+            | DylibRequest::OpenAgain { image, .. }
             | DylibRequest::Find { from: SearchFrom::Image(image), .. } => Some(init::owner_of(image)),
             _ => None,
         };
         let asked = sessions.iter().filter(|(owner, _)| of_image.is_none_or(|of_image| of_image == Some(*owner)));
-        asked.map(|(_, Asked(ask))| ask(request)).find(|reply| *reply != DylibReply::NotHere)
+        let mut replies = asked.map(|(owner, Asked(ask))| Answer { reply: ask(request), owner: Some(*owner) });
+        replies.find(|answer| answer.reply != DylibReply::NotHere)
     };
-    let reply = ask_all(request).or_else(|| match request {
+    let answer = ask_all(request).or_else(|| match request {
         DylibRequest::Open { name, flags, caller } if !caller.is_null() => {
             ask_all(DylibRequest::Open { name, flags, caller: ExecAddr::NULL })
         }
-        DylibRequest::Find { from: SearchFrom::Program { caller }, name } if !caller.is_null() => {
-            let from = SearchFrom::Program { caller: ExecAddr::NULL };
+        DylibRequest::Find { from: SearchFrom::Program { caller, with_own }, name } if !caller.is_null() => {
+            let from = SearchFrom::Program { caller: ExecAddr::NULL, with_own };
             ask_all(DylibRequest::Find { from, name })
         }
         _ => None,
     });
-    reply.unwrap_or(DylibReply::NotHere)
+    answer.unwrap_or(Answer { reply: DylibReply::NotHere, owner: None })
 }

@@ -174,7 +174,9 @@ impl JitDylib {
     /// # Errors
     /// If something is missing or can't be linked; then the session is as it was before.
     pub fn lookup(&self, name: impl AsRef<[u8]>) -> Result<ExecAddr> {
-        self.lookup_initialized(name.as_ref(), Goal::LinkWithInitializers)
+        let found = self.link_for(&[name], Goal::LinkWithInitializers)?;
+        self.run_initializers()?;
+        found.first().copied().ok_or(Error::Closed)
     }
 
     /// The function of a name, as a function pointer of type `F`. See [`JitDylib::lookup`].
@@ -316,14 +318,6 @@ impl JitDylib {
         addresses.into_iter().zip(names).map(|(address, name)| address.plain(name.as_ref())).collect()
     }
 
-    /// The address of a name; runs initializers that were not run yet. Those of lazy objects are linked if the goal says
-    /// so.
-    fn lookup_initialized(&self, name: &[u8], goal: Goal) -> Result<ExecAddr> {
-        let found = self.link_for(&[name], goal)?;
-        self.run_initializers()?;
-        found.first().copied().ok_or(Error::Closed)
-    }
-
     /// Calls `entry` as a program's `main` and returns its result. `args[0]` is the program's name; initializers get
     /// the arguments, too; those of lazy objects are run as well. On Windows `wmain`, `WinMain` and `wWinMain` are called
     /// as they want, and linked code that asks the system or the C runtime for the command line gets this one. A C++
@@ -339,7 +333,8 @@ impl JitDylib {
         let executor = self.session.executor();
         executor.set_arguments(&args)?;
         self.session.state().set_program(self.id);
-        let main = self.lookup_initialized(entry.as_bytes(), Goal::LinkWithAllInitializers)?;
+        let main = self.link_for(&[entry], Goal::LinkWithAllInitializers)?.first().copied().ok_or(Error::Closed)?;
+        self.start()?;
         let form = self.session.platform().main_form(entry);
         // SAFETY: the caller's promise.
         Ok(unsafe { executor.call_main(main, form)? })
@@ -407,21 +402,28 @@ impl JitDylib {
     pub(crate) fn run_pending_initializers(&self) -> Result<()> {
         let _edge = self.session.wait_for_turn(Job::Initializing)?;
         let order = self.session.state().dependency_order([self.id]);
+        order.into_iter().try_for_each(|id| self.session.run_own_initializers(id))
+    }
+
+    /// Runs the initializers of a program: what it needs first. As natively, a thread that they start and wait for may open and
+    /// close what is not the program.
+    fn start(&self) -> Result<()> {
+        let session = &self.session;
+        session.state().keep_open(self.id)?;
+        let starting = session.begin_starting()?;
+        // Whoever is closing what the program needs comes before.
+        drop(session.begin_opening()?);
+        let order = session.state().dependency_order([self.id]);
+        let unstarted = session.leave_unstarted(self.id);
+        let mut unstarted = Some(unstarted);
         for id in order {
-            let (image, initializers, terminators, _running) = {
-                let mut state = self.session.state();
-                let Ok(dylib) = state.dylib_mut(id) else { continue };
-                let image = dylib.image();
-                let Some(mut runs) = dylib.begin_initializers() else { continue };
-                self.session.platform().order_initializers(&mut runs);
-                let arrays: Vec<_> = runs.iter().map(|run| run.array).collect();
-                let terminators = state.terminator_arrays(id);
-                (image, arrays, terminators, self.session.mark_initializing(&mut state, &runs))
-            };
-            // SAFETY: who adds an object vouches for its initializers; they are linked and finalized.
-            unsafe { self.session.executor().run_initializers(image, &initializers, &terminators)? };
+            if id == self.id {
+                unstarted = None;
+            }
+            session.run_own_initializers(id)?;
         }
-        Ok(())
+        drop((unstarted, starting));
+        session.wait_for_initializers(|_| true)
     }
 
     /// Describes what it has, as text for people: link order, generators, memory, units and symbols with their states. Empty if it

@@ -18,6 +18,7 @@ impl ExecutionSession {
     pub(crate) fn answer(&self, request: DylibRequest<'_>) -> DylibReply {
         match request {
             DylibRequest::Open { name, flags, caller } => self.answer_open(name, flags, caller),
+            DylibRequest::OpenAgain { image, keep } => self.answer_open_again(image, keep),
             DylibRequest::Close { image } => {
                 let Some(id) = self.state().dylib_of_image(image) else { return DylibReply::NotHere };
                 match self.close_opened(id) {
@@ -39,19 +40,17 @@ impl ExecutionSession {
     }
 
     fn answer_open(&self, name: &[u8], flags: OpenFlags, caller: ExecAddr) -> DylibReply {
-        let Ok(name) = std::str::from_utf8(name) else { return DylibReply::NotHere };
-        let is_meant = |dylib: &JitDylib| self.platform().is_library_of(name, &dylib.name());
-        let Some(dylib) = self.dylib(name).or_else(|| self.dylibs().into_iter().find(is_meant)) else {
-            return DylibReply::NotHere;
+        let caller_dylib = self.state().dylib_at(caller);
+        let named = match (caller_dylib, std::str::from_utf8(name)) {
+            (None, _) if !caller.is_null() => return DylibReply::NotHere,
+            (_, Ok(name)) => self.dylib_opened_by(name),
+            (_, Err(_)) => None,
         };
+        let Some(dylib) = named else { return nothing(caller_dylib) };
         let id = dylib.id();
         {
             let mut state = self.state();
-            match state.dylib_at(caller) {
-                Some(caller) => state.note_running(caller),
-                None if caller.is_null() => {}
-                None => return DylibReply::NotHere,
-            }
+            caller_dylib.into_iter().for_each(|caller| state.note_running(caller));
             if flags.only_open && !state.is_open(id) {
                 return DylibReply::NotOpen;
             }
@@ -60,6 +59,22 @@ impl ExecutionSession {
             Ok(opened) => opened,
             Err(error) => self.failure(id, &error.to_string()),
         }
+    }
+
+    /// The JITDylib that linked code means by the name of a library.
+    fn dylib_opened_by(&self, name: &str) -> Option<JitDylib> {
+        let is_meant = |dylib: &JitDylib| self.platform().is_library_of(name, &dylib.name());
+        self.dylib(name).or_else(|| self.dylibs().into_iter().find(is_meant))
+    }
+
+    fn answer_open_again(&self, image: ImageId, keep: bool) -> DylibReply {
+        let mut state = self.state();
+        let Some(id) = state.dylib_of_image(image) else { return DylibReply::NotHere };
+        if !state.is_open(id) {
+            return DylibReply::NotOpen;
+        }
+        let opened = state.open(id, OpenFlags { keep, ..OpenFlags::default() });
+        opened.map_or(DylibReply::NotOpen, DylibReply::Opened)
     }
 
     fn open(&self, dylib: &JitDylib, flags: OpenFlags) -> Result<DylibReply> {
@@ -71,14 +86,14 @@ impl ExecutionSession {
             if flags.now { own_names(&state, id) } else { Vec::new() }
         };
         look_up(self, id, &names, Goal::LinkWithAllInitializers)?;
-        let initializing = self.begin_initializing()?;
+        let opening = self.begin_opening()?;
         let image = self.state().open(id, flags)?;
         if let Err(error) = dylib.run_pending_initializers() {
             self.close_opened(id)?;
             return Err(error);
         }
-        drop(initializing);
-        self.wait_for_initializers(|_| true)?;
+        drop(opening);
+        self.wait_until_initialized(id)?;
         Ok(DylibReply::Opened(image))
     }
 
@@ -97,7 +112,7 @@ impl ExecutionSession {
 
     /// Takes back one opening; false if there is none.
     fn close_opened(&self, id: DylibId) -> Result<bool> {
-        let _initializing = self.begin_initializing()?;
+        let _opening = self.begin_opening()?;
         if !self.state().close(id) {
             return Ok(false);
         }
@@ -146,8 +161,12 @@ impl ExecutionSession {
             Ok(Some(Address::At(address))) => DylibReply::Found(SymbolAddress::Address(address)),
             Ok(Some(Address::ThreadLocal(address))) => DylibReply::Found(SymbolAddress::ThreadLocal(address)),
             found => {
-                let SearchFrom::Image(image) = from else {
-                    return found.map_or_else(|error| DylibReply::Failed(error.to_string()), |_| DylibReply::NotHere);
+                let image = match from {
+                    SearchFrom::Image(image) => image,
+                    SearchFrom::Program { caller, .. } | SearchFrom::Behind { caller } => {
+                        let caller = self.state().dylib_at(caller);
+                        return found.map_or_else(|error| DylibReply::Failed(error.to_string()), |_| nothing(caller));
+                    }
                 };
                 let state = self.state();
                 let Some(id) = state.dylib_of_image(image).filter(|&id| state.is_open(id)) else {
@@ -167,7 +186,7 @@ impl ExecutionSession {
         let (definer, root) = {
             let mut state = self.state();
             let by = match from {
-                SearchFrom::Program { caller } | SearchFrom::Behind { caller } => state.dylib_at(caller),
+                SearchFrom::Program { caller, .. } | SearchFrom::Behind { caller } => state.dylib_at(caller),
                 SearchFrom::Image(_) => None,
             };
             let (order, root) = match from {
@@ -175,11 +194,11 @@ impl ExecutionSession {
                     let root = state.dylib_of_image(image).filter(|&id| state.is_open(id));
                     (root.map(|root| state.search_order(root)).unwrap_or_default(), root)
                 }
-                SearchFrom::Program { caller } => {
+                SearchFrom::Program { caller, with_own } => {
                     if by.is_none() && !caller.is_null() {
                         return Ok(None);
                     }
-                    let order = state.global_search_order(by);
+                    let order = state.global_search_order(by.filter(|_| with_own));
                     let root = order.first().copied();
                     (order, root)
                 }
@@ -219,11 +238,11 @@ impl ExecutionSession {
     fn link_and_initialize(&self, id: DylibId, names: &[NameId], goal: Goal) -> Result<Vec<Address>> {
         self.state().prepare_linking(id);
         let found = look_up(self, id, names, goal)?;
-        let initializing = self.begin_initializing()?;
+        let opening = self.begin_opening()?;
         self.state().open_newly_needed(id);
         JitDylib::new(self.clone(), id).run_pending_initializers()?;
-        drop(initializing);
-        self.wait_for_initializers(|_| true)?;
+        drop(opening);
+        self.wait_until_initialized(id)?;
         Ok(found)
     }
 
@@ -246,6 +265,11 @@ impl Drop for Finishing<'_> {
     fn drop(&mut self) {
         self.0.state().end_finishing();
     }
+}
+
+/// Returns the answer about what there is not, to code of a JITDylib or of nobody knows whom.
+fn nothing(caller: Option<DylibId>) -> DylibReply {
+    if caller.is_some() { DylibReply::LeftToSystem } else { DylibReply::NotHere }
 }
 
 /// Returns whether a JITDylib itself defines a name for others.

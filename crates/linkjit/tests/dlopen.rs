@@ -486,3 +486,100 @@ fn what_the_host_adds_to_an_open_jitdylib_is_initialized_when_the_program_says_s
          the shared object is not open, system -1"
     );
 }
+
+#[test]
+fn constructors_of_the_program_wait_for_threads_that_open() {
+    check(
+        &[("plugin", "BEGIN(\"plugin\") END(\"~plugin\") int value(void) { return 7; }", &[])],
+        "static void *work(void *unused) {
+             void *plugin = dlopen(\"plugin\", RTLD_NOW);
+             note_number(\"value\", call(plugin, \"value\")); dlclose(plugin);
+             note_number(\"run\", dlsym(RTLD_DEFAULT, \"run\") != 0);
+             return unused;
+         }
+         __attribute__((constructor)) static void begin(void) {
+             pthread_t thread;
+             pthread_create(&thread, 0, work, 0); pthread_join(thread, 0);
+             note(\"begun\");
+         }
+         void run(void) { note(\"run\"); }",
+        "plugin, value 7, ~plugin, run 1, begun, run, exit",
+    );
+}
+
+#[test]
+fn what_is_opened_for_all_has_what_is_opened_later_needs() {
+    check(
+        &[
+            ("second", "BEGIN(\"second\") END(\"~second\") int who(void) { return 2; }", &[]),
+            ("base", "int of_base(void) { return 10; }", &[]),
+            ("first", "BEGIN(\"first\") END(\"~first\") int who(void) { return 1; }", &["base"]),
+            ("user", "END(\"~user\") int who(void); int of_base(void); 
+                 int use(void) { return who() + of_base() + 100 * ((int (*)(void))dlsym(RTLD_DEFAULT, \"who\"))(); }", &[]),
+        ],
+        "void run(void) {
+             note_number(\"user\", dlopen(\"user\", RTLD_NOW) != 0);
+             void *first = dlopen(\"first\", RTLD_NOW | RTLD_GLOBAL), *second = dlopen(\"second\", RTLD_NOW | RTLD_GLOBAL);
+             void *user = dlopen(\"user\", RTLD_NOW); note_number(\"use\", call(user, \"use\"));
+             dlclose(second); dlclose(first); note(\"closed\");
+             note_number(\"use\", call(user, \"use\")); dlclose(user); note(\"closed\");
+         }",
+        "user 0, first, second, use 111, ~second, closed, use 111, ~user, ~first, closed, exit",
+    );
+}
+
+#[test]
+fn a_library_of_the_system_opens_nothing_that_has_a_name_of_it() {
+    let _turn = TURN.lock();
+    let workshop = Workshop::new();
+    let shared = "__attribute__((weak)) int shared = 1;";
+    let source = workshop.compile("c", &format!("{shared} int *get(void) {{ return &shared; }}"), &["-O1", "-fPIC"]);
+    let library = workshop.path("so");
+    run(Command::new("gcc").arg("-shared").arg("-o").arg(&library).arg(source));
+    let plugin = format!("BEGIN(\"plugin\") END(\"~plugin\") {shared} int *get_own(void) {{ return &shared; }}");
+    let jit = host::jit().unwrap();
+    add(&jit, &workshop, &[("plugin", &plugin, &[])]);
+    let program = format!(
+        "{PRELUDE}void run(void) {{
+             note_number(\"library\", dlopen(\"{}\", RTLD_NOW) != 0);
+             note_number(\"open\", dlopen(\"plugin\", RTLD_NOW | RTLD_NOLOAD) != 0);
+             dlclose(dlopen(\"plugin\", RTLD_NOW)); note(\"closed\");
+         }}",
+        library.display()
+    );
+    jit.add_object(workshop.compile("c", &program, &["-O1"])).unwrap();
+    assert_eq!(run_program(jit, &workshop).join(", "), "library 1, open 0, plugin, ~plugin, closed, exit");
+}
+
+#[test]
+fn sessions_of_one_process_have_their_own_libraries() {
+    let _turn = TURN.lock();
+    let workshop = Workshop::new();
+    let session = |number: u32, other: u32| {
+        let jit = host::jit().unwrap();
+        let value = format!("int value(void) {{ return {number}; }}");
+        add(&jit, &workshop, &[("plugin", &value, &[]), (&format!("only_{number}"), &value, &[])]);
+        let program = format!(
+            "{PRELUDE}int of_{number}(void) {{ return 1; }}
+             static long has(void *handle, const char *name) {{ int found = dlsym(handle, name) != 0; return found; }}
+             void run(void) {{
+                 note_number(\"plugin\", call(dlopen(\"plugin\", RTLD_NOW), \"value\"));
+                 note_number(\"own\", dlopen(\"only_{number}\", RTLD_NOW) != 0);
+                 note_number(\"other's\", dlopen(\"only_{other}\", RTLD_NOW) != 0);
+                 void *program = dlopen(0, RTLD_NOW);
+                 note_number(\"own\", has(program, \"of_{number}\") + has(RTLD_DEFAULT, \"of_{number}\"));
+                 note_number(\"other's\", has(program, \"of_{other}\") + has(RTLD_DEFAULT, \"of_{other}\"));
+             }}"
+        );
+        jit.add_object(workshop.compile("c", &program, &["-O1"])).unwrap();
+        jit.add_object(workshop.compile("c", "void run(void); int main(void) { run(); return 0; }", &["-O1"])).unwrap();
+        jit
+    };
+    let sessions = [session(1, 2), session(2, 1)];
+    for (number, jit) in [1, 2, 1].into_iter().zip(sessions.iter().cycle()) {
+        // SAFETY: it is a `main`.
+        assert_eq!(unsafe { jit.run_main("main", &["program"]) }.unwrap(), 0);
+        let said = std::mem::take(&mut *NOTED.lock().unwrap()).join(", ");
+        assert_eq!(said, format!("plugin {number}, own 1, other's 0, own 2, other's 0"));
+    }
+}

@@ -46,6 +46,11 @@ void run(void) {
     note(strstr(name, \"lugin\") ? \"named\" : name);
     HMODULE three; note_number(\"counted\", GetModuleHandleExA(0, \"plugin\", &three));
     note_number(\"free\", FreeLibrary(one)); note_number(\"free\", FreeLibrary(two)); note_number(\"next\", next(three));
+    HMODULE four, five; const char *address = (const char *)GetProcAddress(three, \"variable\");
+    note_number(\"uncounted\", GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, address, &five));
+    note_number(\"counted\", GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, address, &four));
+    note_number(\"same\", four == three && five == three); note_number(\"free\", FreeLibrary(four));
+    note_number(\"next\", next(three));
     note_number(\"free\", FreeLibrary(three)); note_number(\"open\", GetModuleHandleA(\"plugin\") != 0);
     one = LoadLibraryW(L\"plugin.dll\"); note_number(\"next\", next(one)); note_number(\"free\", FreeLibrary(one));
     note_number(\"missing\", LoadLibraryA(\"there_is_none\") != 0);
@@ -54,6 +59,7 @@ void run(void) {
 ";
 
 const SAYS: &str = "open 0, same 1, open 1, next 11, variable 5, not exported 0, named, counted 1, free 1, free 1, next 12, \
+                    uncounted 1, counted 1, same 1, free 1, next 13, \
                     end, free 1, open 0, next 11, end, free 1, missing 0, system 1";
 
 static NOTED: Mutex<Vec<String>> = Mutex::new(Vec::new());

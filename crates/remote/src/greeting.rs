@@ -15,7 +15,7 @@ use crate::{Token, Transport};
 const MAGIC: [u8; 8] = *b"linkjit\0";
 
 /// Changes with every change of the protocol: both sides must have the same.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The most bytes that facts or a reason may have.
 const TEXT_LIMIT: usize = 1 << 16;

@@ -13,7 +13,7 @@ use linkjit_remote::{Outcome, Remote, Token, Transport};
 use support::{Fake, connected, in_time, serving, sockets};
 
 const MAGIC: &[u8] = b"linkjit\0";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()

@@ -54,13 +54,17 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> *mut c_void {
     unsafe { open_bound(path.as_ptr(), flags) }
 }
 
-/// Opens a library that may need what the program has.
+/// Opens a library that may need what the program has: that of an executor, if it is known whose code opens it.
 ///
 /// # Safety
 /// As for `dlopen`.
-pub(crate) unsafe fn open_plugin(path: *const c_char, flags: c_int) -> *mut c_void {
+pub(crate) unsafe fn open_plugin(path: *const c_char, flags: c_int, owner: Option<u32>) -> *mut c_void {
     // The lock is not held while they are asked: they link.
-    let providers: Vec<Provider> = lock(&PROVIDERS).values().cloned().collect();
+    let providers: Vec<Provider> = {
+        let providers = lock(&PROVIDERS);
+        let asked = providers.iter().filter(|(other, _)| owner.is_none_or(|owner| owner == **other));
+        asked.map(|(_, provider)| provider.clone()).collect()
+    };
     // SAFETY: the caller's path.
     let name = unsafe { name_of_new(path, flags) }.filter(|_| !providers.is_empty());
     let Some(name) = name else {

@@ -405,7 +405,22 @@ impl Batch<'_> {
             return self.look_up_in_order(dylib, unfound);
         }
         let unfound = self.ask_compiler_runtime(dylib, unfound)?;
+        let unfound = self.look_up_open_to_all(dylib, unfound)?;
         self.fall_back(dylib, &order, unfound)
+    }
+
+    /// Looks names up that code refers to in JITDylibs that a running program has opened for all. Returns those that are in none.
+    fn look_up_open_to_all(&mut self, dylib: DylibId, unfound: Vec<Unfound>) -> Result<Vec<Unfound>> {
+        let (mut from_code, mut others): (Vec<_>, Vec<_>) =
+            unfound.into_iter().partition(|unfound| unfound.is_from_code);
+        if !from_code.is_empty() {
+            let searched = self.session.state().open_to_all();
+            for searched in searched.into_iter().filter(|searched| *searched != dylib) {
+                from_code = self.look_up_in(dylib, (searched, MatchScope::Exported), from_code)?;
+            }
+        }
+        others.extend(from_code);
+        Ok(others)
     }
 
     /// Looks names up in the table of one JITDylib, for code of `dylib`; returns those that it does not show.

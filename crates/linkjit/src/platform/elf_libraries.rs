@@ -7,6 +7,7 @@ use linkjit_link::graph::{Linkage, Scope};
 use linkjit_link::object::elf::{DynamicName, dynamic_names};
 
 use crate::batch::Goal;
+use crate::jitdylib::JitDylib;
 use crate::session::{DefinedBy, ExecutionSession};
 
 /// The directories that the system's linker searches for libraries, in its order on Debian and Fedora.
@@ -32,13 +33,15 @@ pub(crate) fn find(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
 }
 
 /// Finds what a session's JITDylibs have for a library that linked code opens, each name of the first that shows it: what the
-/// library needs, and inline functions and variables that both have. What was not linked is linked now.
+/// library needs, and inline functions and variables that both have. What was not linked is linked now. Those that are not open,
+/// or that linked code has opened for itself, show nothing.
 pub(crate) fn provide(session: &ExecutionSession, library: &[u8]) -> Vec<(Vec<u8>, ExecAddr)> {
     let names = dynamic_names(library).unwrap_or_default();
     let mut provided = Vec::new();
     let mut left: Vec<_> =
         names.into_iter().filter(|wanted| !wanted.thread_local && (wanted.weak || !wanted.defined)).collect();
-    for dylib in session.dylibs() {
+    let shown_to_all = session.state().open_to_libraries();
+    for dylib in shown_to_all.into_iter().map(|id| JitDylib::new(session.clone(), id)) {
         let is_shown = |wanted: &mut DynamicName| {
             let Some(id) = session.names().find(wanted.name.as_bytes()) else { return false };
             let state = session.state();

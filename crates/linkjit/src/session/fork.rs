@@ -39,6 +39,7 @@ impl Participant for Inner {
             && held.hold(&self, |session| &session.plugins)
             && held.hold(&self, |session| session.linking.turn())
             && held.hold(&self, |session| session.initializing.turn())
+            && held.hold(&self, |session| session.starting.turn())
             && held.hold(&self, |session| session.reentry.locks().0)
             && held.hold(&self, |session| session.reentry.locks().1)
             && self.pool.hold(held)
@@ -51,6 +52,7 @@ impl Participant for Inner {
     fn forget_threads(&self) {
         self.linking.forget_threads();
         self.initializing.forget_threads();
+        self.starting.forget_threads();
         self.pool.forget_threads();
         self.jobs.forget_agents();
         let this = Agent::current();
@@ -61,6 +63,8 @@ impl Participant for Inner {
             }
             self.progress.end(job, &Err(Error::Abandoned));
         }
-        self.state().initializing.retain(|(_, by)| *by == this);
+        let mut state = self.state();
+        state.initializing.retain(|(_, by)| *by == this);
+        state.unstarted = state.unstarted.filter(|_| self.starting.is_mine());
     }
 }

@@ -135,8 +135,10 @@ struct Inner {
     lent: AtomicBool,
     /// The right to link was taken for a fork. Only the thread that forks reads and writes this.
     is_held_for_fork: AtomicBool,
-    /// Held while initializers run for a lookup. They may look up names themselves.
+    /// Held while initializers run, but for those of a program. They may look up names themselves.
     initializing: OwnedLock,
+    /// Held while a program or the host has initializers run. The other one is taken after it.
+    starting: OwnedLock,
     /// Told when initializers have been run.
     initialized: Condvar,
     reentry: Reentry,
@@ -200,6 +202,7 @@ impl ExecutionSession {
                 lent: AtomicBool::new(false),
                 is_held_for_fork: AtomicBool::new(false),
                 initializing: OwnedLock::default(),
+                starting: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
                 slots: Mutex::default(),

@@ -22,8 +22,8 @@ pub(super) struct Opening {
     is_ending: bool,
     /// The host has initialized it, or it is not to be closed.
     stays: bool,
-    /// Code finds its symbols without a handle.
-    is_global: bool,
+    /// Code finds its symbols without a handle, after those that have lower numbers.
+    global: Option<u64>,
     /// It is initialized when it is opened or used, not because it is in a link order.
     pub(super) on_demand: bool,
     /// It can begin anew.
@@ -122,6 +122,23 @@ impl State {
         users.filter_map(move |(user, _)| Some(self.allocations.get(*user)?.dylib).filter(|user| *user != id))
     }
 
+    /// The JITDylibs that one depends on.
+    pub(super) fn dependencies(&self, id: DylibId) -> Vec<DylibId> {
+        let Ok(dylib) = self.dylib(id) else { return Vec::new() };
+        let searched = dylib.link_order.iter().map(|&(next, _)| next);
+        let mut found: Vec<_> = searched.filter(|&next| self.is_dependency(id, next)).collect();
+        // Code of one that was opened may be bound to those that were open to all. When it is opened next, they may not be.
+        if dylib.opening.is_kept {
+            let used = self.allocations.in_dylib(id).flat_map(|(_, allocation)| &allocation.uses);
+            for other in used.filter_map(|used| Some(self.allocations.get(*used)?.dylib)) {
+                if !found.contains(&other) {
+                    found.push(other);
+                }
+            }
+        }
+        found
+    }
+
     /// Returns whether a JITDylib depends on one in its link order: if that is initialized on demand, code is bound to it,
     /// but not such that is closed itself.
     pub(super) fn is_dependency(&self, by: DylibId, id: DylibId) -> bool {
@@ -156,9 +173,13 @@ impl State {
 
     /// Opens a JITDylib once more. What it needs is open with it.
     pub(crate) fn open(&mut self, id: DylibId, flags: OpenFlags) -> Result<ImageId> {
+        self.openings += 1;
+        let place = self.openings;
         let dylib = self.dylib_mut(id)?;
         dylib.opening.count += 1;
-        dylib.opening.is_global |= flags.global;
+        if flags.global {
+            dylib.opening.global.get_or_insert(place);
+        }
         dylib.opening.stays |= flags.keep;
         let image = dylib.image;
         self.open_needed(id, |_| true);
@@ -211,7 +232,7 @@ impl State {
         for id in &order {
             if let Some(dylib) = self.dylibs.get_mut(id) {
                 let opening = &mut dylib.opening;
-                (opening.is_initialized, opening.is_global, opening.is_ending) = (false, false, true);
+                (opening.is_initialized, opening.global, opening.is_ending) = (false, None, true);
                 opening.found.clear();
             }
         }
@@ -220,8 +241,22 @@ impl State {
 
     /// The JITDylibs that somebody has open, and what these need.
     fn needed(&self) -> BTreeSet<DylibId> {
+        self.needed_by(|opening| opening.count > 0 || opening.stays)
+    }
+
+    /// The JITDylibs whose symbols libraries get that linked code opens: those that the host has open, or linked code for all,
+    /// and what these need; in the order in which they are searched.
+    pub(crate) fn open_to_libraries(&self) -> Vec<DylibId> {
+        let shown = self.needed_by(|opening| opening.stays || opening.global.is_some());
+        let mut order = self.global_search_order(None);
+        order.retain(|id| shown.contains(id));
+        let others: Vec<_> = shown.into_iter().filter(|id| !order.contains(id)).collect();
+        order.extend(others);
+        order
+    }
+
+    fn needed_by(&self, is_root: impl Fn(&Opening) -> bool) -> BTreeSet<DylibId> {
         let mut needed = BTreeSet::new();
-        let is_root = |opening: &Opening| opening.count > 0 || opening.stays;
         let roots = self.dylibs.iter().filter(|(_, dylib)| is_root(&dylib.opening));
         let mut pending: Vec<DylibId> = roots.map(|(&id, _)| id).collect();
         // By who is bound to whom, too: that need not be in a link order.
@@ -291,13 +326,31 @@ impl State {
         order
     }
 
+    /// Those that were opened for all, in the order of that.
+    fn global_dylibs(&self) -> impl Iterator<Item = DylibId> {
+        let place = |(&id, dylib): (&DylibId, &DylibState)| Some((dylib.opening.global?, id));
+        let in_order: BTreeSet<_> = self.dylibs.iter().filter_map(place).collect();
+        in_order.into_iter().map(|(_, id)| id)
+    }
+
+    /// The JITDylibs that are searched for what code refers to and its own link order has not: those that were opened for all,
+    /// with what they need.
+    pub(crate) fn open_to_all(&self) -> Vec<DylibId> {
+        let mut order: Vec<DylibId> = Vec::new();
+        for id in self.global_dylibs().flat_map(|root| self.search_order(root)) {
+            if !order.contains(&id) {
+                order.push(id);
+            }
+        }
+        order
+    }
+
     /// The JITDylibs in which code of `caller` finds symbols without a handle: the program's, those that were opened for
     /// all, its own.
     pub(crate) fn global_search_order(&self, caller: Option<DylibId>) -> Vec<DylibId> {
-        let global = self.dylibs.iter().filter(|(_, dylib)| dylib.opening.is_global).map(|(&id, _)| id);
         let program = self.program.filter(|program| self.dylibs.contains_key(program));
         let mut order: Vec<DylibId> = Vec::new();
-        for root in program.into_iter().chain(global).chain(caller) {
+        for root in program.into_iter().chain(self.global_dylibs()).chain(caller) {
             for id in self.search_order(root) {
                 if !order.contains(&id) {
                     order.push(id);

@@ -72,7 +72,10 @@ impl ExecutionSession {
         self.check_replaceable(executor.as_ref())?;
         self.executor().shut_down();
         let _names = self.use_names();
-        let Some(_initializing) = self.begin_initializing()? else { return Err(Error::Reentrant) };
+        let initializing = self.begin_initializing()?;
+        if initializing.is_nested() {
+            return Err(Error::Reentrant);
+        }
         let _linking = self.begin_linking_without_units()?;
         let images = self.state().dylibs.values().map(|dylib| dylib.name.clone()).collect::<Vec<_>>();
         let images = images.iter().map(|name| executor.open_image(name)).collect::<Result<Vec<_>, _>>()?;

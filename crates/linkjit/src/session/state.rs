@@ -296,6 +296,10 @@ pub(crate) struct State {
     pub(super) initializing: Vec<(ObjectId, Agent)>,
     /// The JITDylib whose `main` was run last.
     pub(super) program: Option<DylibId>,
+    /// The number of times that linked code has opened JITDylibs.
+    pub(super) openings: u64,
+    /// The program whose turn to be initialized has not come, while what it needs is initialized.
+    pub(super) unstarted: Option<DylibId>,
     /// Terminators are run of what linked code had opened and has closed.
     pub(super) is_finishing: bool,
 }
@@ -338,6 +342,8 @@ impl State {
             lazy: LazyFunctions::default(),
             initializing: Vec::new(),
             program: None,
+            unstarted: None,
+            openings: 0,
             is_finishing: false,
         }
     }
@@ -593,17 +599,14 @@ impl State {
     }
 
     fn visit_dependencies(&self, root: DylibId, seen: &mut HashSet<DylibId, FixedState>, order: &mut Vec<DylibId>) {
-        // (JITDylib, how many of its link order were visited)
-        let mut path = vec![(root, 0)];
-        while let Some((dylib, visited)) = path.last_mut() {
-            let id = *dylib;
-            let next = self.dylib(id).ok().and_then(|dylib| dylib.link_order.get(*visited));
-            *visited += 1;
-            match next {
-                Some(&(next, _)) if self.is_dependency(id, next) && seen.insert(next) => path.push((next, 0)),
+        // (JITDylib, those that it depends on and that were not visited)
+        let mut path = vec![(root, self.dependencies(root).into_iter())];
+        while let Some((dylib, unvisited)) = path.last_mut() {
+            match unvisited.next() {
+                Some(next) if seen.insert(next) => path.push((next, self.dependencies(next).into_iter())),
                 Some(_) => {}
                 None => {
-                    order.push(id);
+                    order.push(*dylib);
                     path.pop();
                 }
             }

@@ -42,23 +42,46 @@ impl ExecutionSession {
         Lent { session: self, _at_job: job::begin(self, Job::Linking, Vec::new()).ok(), _edge: edge }
     }
 
-    /// Waits until no other agent runs initializers: what it has looked up is not ready before. `None` if it is this
-    /// one that does.
+    /// Waits until no other agent runs initializers: what it has looked up is not ready before.
     ///
     /// # Errors
     /// If others may wait for what this agent is at: see [`Self::wait_for_turn`].
-    pub(crate) fn begin_initializing(&self) -> Result<Option<Owned<'_>>> {
-        let edge = self.wait_for_turn(Job::Initializing)?;
+    pub(crate) fn begin_initializing(&self) -> Result<Initialization<'_>> {
+        let starting = self.begin_starting()?;
+        Ok(Initialization { opening: self.begin_opening()?, starting })
+    }
+
+    /// The same for linked code that opens or closes: it does not wait for the initializers of a program, which may wait for
+    /// it. `None` if this agent has that right.
+    pub(crate) fn begin_opening(&self) -> Result<Option<Owned<'_>>> {
+        let edge = self.wait_to(Job::Initializing, self.inner.initializing.is_mine())?;
         Ok(self.inner.initializing.acquire(edge))
+    }
+
+    /// The same for who runs the initializers of a program: others may open and close meanwhile. `None` if this agent has that
+    /// right, or that to open, for who has the former waits for the latter.
+    pub(crate) fn begin_starting(&self) -> Result<Option<Owned<'_>>> {
+        if self.inner.initializing.is_mine() {
+            return Ok(None);
+        }
+        let edge = self.wait_to(Job::Initializing, self.inner.starting.is_mine())?;
+        Ok(self.inner.starting.acquire(edge))
     }
 
     /// Says that what this agent is at goes on only when it may link, or run initializers, until what is returned is
     /// dropped: who has that right may wait for it, for a unit that it is materializing, say.
     pub(crate) fn wait_for_turn(&self, right: Job) -> Result<Option<Wait<Job, Error>>> {
-        let lock = if right == Job::Linking { &self.inner.linking } else { &self.inner.initializing };
+        let is_mine = match right {
+            Job::Linking => self.inner.linking.is_mine(),
+            _ => self.inner.initializing.is_mine() || self.inner.starting.is_mine(),
+        };
+        self.wait_to(right, is_mine)
+    }
+
+    fn wait_to(&self, right: Job, is_mine: bool) -> Result<Option<Wait<Job, Error>>> {
         match job::current(self) {
             None => Ok(None),
-            Some(current) if current == right || lock.is_mine() => Ok(None),
+            Some(current) if current == right || is_mine => Ok(None),
             by => self.wait_for(by, &[right]).map(Some),
         }
     }
@@ -72,6 +95,20 @@ pub(super) fn with_rights() -> Progress<Job, Error> {
     let progress = Progress::new();
     RIGHTS.iter().for_each(|&right| progress.add(right));
     progress
+}
+
+/// The right to run initializers, which nobody else does meanwhile.
+pub(crate) struct Initialization<'a> {
+    // They are given back in the reverse of the order in which they were taken.
+    opening: Option<Owned<'a>>,
+    starting: Option<Owned<'a>>,
+}
+
+impl Initialization<'_> {
+    /// Says whether this agent had that right before, or a part of it: it is in an initializer or a terminator.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.opening.is_none() || self.starting.is_none()
+    }
 }
 
 /// The right to link.
@@ -121,6 +158,11 @@ pub(super) struct Turn {
 impl OwnedLock {
     pub(super) fn is_mine(&self) -> bool {
         lock(&self.turn).is_mine()
+    }
+
+    /// The agent that has it.
+    pub(super) fn owner(&self) -> Option<Agent> {
+        lock(&self.turn).owner
     }
 
     /// Waits for the lock; `None` if this agent has it. The edge stays as long as the lock is held.

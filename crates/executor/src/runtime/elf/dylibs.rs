@@ -90,8 +90,12 @@ unsafe extern "C" fn dlopen_of(path: *const c_char, flags: c_int, caller: u64) -
         keep: flags & libc::RTLD_NODELETE != 0,
         only_open: flags & libc::RTLD_NOLOAD != 0,
     };
+    let mut owner = None;
     if !name.is_empty() {
-        match dylibs::ask(DylibRequest::Open { name: name.to_bytes(), flags: open, caller: ExecAddr(caller) }) {
+        let request = DylibRequest::Open { name: name.to_bytes(), flags: open, caller: ExecAddr(caller) };
+        let answer = dylibs::answer(request);
+        owner = answer.owner;
+        match answer.reply {
             DylibReply::Opened(image) => return handle(image),
             DylibReply::NotOpen => return std::ptr::null_mut(),
             DylibReply::Failed(message) => {
@@ -103,7 +107,7 @@ unsafe extern "C" fn dlopen_of(path: *const c_char, flags: c_int, caller: u64) -
     }
     let _in_loader = InLoader::enter();
     // SAFETY: the caller's arguments.
-    let handle = unsafe { open_plugin(path, flags) };
+    let handle = unsafe { open_plugin(path, flags, owner) };
     if !handle.is_null() {
         // A slot that can't be changed leads to what the loader has bound it to.
         let _failed = nearby::redirect();
@@ -208,9 +212,9 @@ pub(crate) unsafe fn find(
     let caller = ExecAddr(caller);
     let from = match image(handle) {
         Some(image) => Some(SearchFrom::Image(image)),
-        None if handle == libc::RTLD_DEFAULT => Some(SearchFrom::Program { caller }),
+        None if handle == libc::RTLD_DEFAULT => Some(SearchFrom::Program { caller, with_own: true }),
         None if handle == libc::RTLD_NEXT => Some(SearchFrom::Behind { caller }),
-        None if is_of_program(handle) => Some(SearchFrom::Program { caller: ExecAddr::NULL }),
+        None if is_of_program(handle) => Some(SearchFrom::Program { caller, with_own: false }),
         None => None,
     };
     if let Some(from) = from {

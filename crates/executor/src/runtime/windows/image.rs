@@ -68,12 +68,14 @@ with_caller! {
     handle_ex_wide -> own_handle_ex_wide: "r9";
 }
 
-/// Returns what `GetModuleHandleEx` is asked for, if it is an image of linked code.
-fn asked_for(flags: u32, name_or_address: u64, caller: u64) -> Option<u64> {
-    if flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS != 0 && name_or_address != 0 {
-        return unwind::window_at(name_or_address);
+/// Returns what `GetModuleHandleEx` is asked for, if it is an image of linked code; one that is open is opened once more, if
+/// that `is_counted`, and stays if it `is_pinned`. The program is not counted.
+fn asked_for(address: u64, (is_counted, is_pinned): (bool, bool), caller: u64) -> Option<u64> {
+    if address == 0 {
+        return program(caller);
     }
-    program(caller).filter(|_| name_or_address == 0)
+    let base = unwind::window_at(address)?;
+    if is_counted || is_pinned { libraries::open_again(base, is_pinned) } else { Some(base) }
 }
 
 /// `GetModuleHandle` and `GetModuleHandleEx` for strings of one kind.
@@ -92,15 +94,17 @@ macro_rules! own_handles {
 
         unsafe extern "system" fn $name_ex(flags: u32, name: *const $unit, handle: *mut HMODULE, caller: u64) -> i32 {
             let is_name = flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS == 0 && !name.is_null();
-            let found = if is_name && !handle.is_null() {
-                let is_counted = flags & GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT == 0;
-                let is_pinned = flags & GET_MODULE_HANDLE_EX_FLAG_PIN != 0;
+            let is_counted = flags & GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT == 0;
+            let is_pinned = flags & GET_MODULE_HANDLE_EX_FLAG_PIN != 0;
+            let found = if handle.is_null() {
+                None
+            } else if is_name {
                 // SAFETY: the caller's name.
                 libraries::find(&unsafe { libraries::$text(name) }, is_counted, is_pinned, caller)
             } else {
-                asked_for(flags, name as u64, caller)
+                asked_for(name as u64, (is_counted, is_pinned), caller)
             };
-            let Some(base) = found.filter(|_| !handle.is_null()) else {
+            let Some(base) = found else {
                 // SAFETY: the arguments are the caller's.
                 return unsafe { $real_ex(flags, name, handle) };
             };

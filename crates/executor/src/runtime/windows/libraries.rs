@@ -114,6 +114,13 @@ pub(super) fn find(name: &str, counted: bool, keep: bool, caller: u64) -> Option
     Some(base)
 }
 
+/// Opens the image that begins there once more; null if it is not open.
+pub(super) fn open_again(base: u64, keep: bool) -> Option<u64> {
+    let image = init::image_with_handle(base as *mut _)?;
+    let reply = dylibs::ask(DylibRequest::OpenAgain { image, keep });
+    matches!(reply, DylibReply::Opened(_)).then_some(base)
+}
+
 /// Takes one opening of an image back; false if something of it can't be run.
 pub(super) fn close(base: u64) -> bool {
     let Some(image) = init::image_with_handle(base as *mut _) else { return true };
