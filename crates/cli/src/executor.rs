@@ -130,7 +130,11 @@ pub(crate) fn start(options: &RunOptions, scratch: Option<&Path>) -> Result<Opti
     }
     match &options.executor {
         Some(kind) => start_as(kind),
-        None if need_wine(options.items.iter().filter_map(Item::file)) => start_as(&ExecutorKind::Wine),
+        None if need_wine(options.items.iter().filter_map(Item::file)) => {
+            // Wine takes long to start for what it can't run.
+            inputs::check(options.items.iter().filter_map(Item::file))?;
+            start_as(&ExecutorKind::Wine)
+        }
         None => Ok(None),
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use linkjit::executor::ObjectFormat;
 use linkjit::{Error, SystemCompiler};
+use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, MemberContent};
 use linkjit_link::source::Source;
@@ -60,6 +61,12 @@ fn format_of(source: &Source) -> Option<ObjectFormat> {
         }),
         Err(_) => object::format(source.bytes()),
     }
+}
+
+/// Finds out whether linkjit links the objects among files, from the first one.
+pub(crate) fn check<'a>(mut files: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
+    let first = files.find_map(|file| read(file).ok().filter(|source| object::format(source.bytes()).is_some()));
+    first.map_or(Ok(()), |source| Ok(object::read(&source, &mut NamePool::default()).map(drop)?))
 }
 
 /// Returns whether a file is to be compiled.

@@ -339,3 +339,25 @@ fn executors_serve_over_standard_input_and_output() {
     assert_eq!(fails("sh -c 'exit 3'"), format!("{gone}its process has exited with code 3"));
     assert!(fails("no-such-command").contains("no-such-command"), "the shell says so");
 }
+
+/// Libraries get names from the program whatever their size.
+#[test]
+fn large_libraries_find_the_program() {
+    let fixtures = Fixtures::new("remote-large");
+    fixtures.shared("libplugin.so", "int callback(int); int run(int x) { return callback(x); }");
+    fixtures.c(
+        "opens.o",
+        "#include <dlfcn.h>
+         int callback(int x) { return x + 1; }
+         int main(void) {
+             void *plugin = dlopen(\"./libplugin.so\", RTLD_NOW);
+             int (*run)(int) = plugin ? (int (*)(int))dlsym(plugin, \"run\") : 0;
+             return run ? run(6) : 1;
+         }",
+    );
+    let library = std::fs::File::options().write(true).open(fixtures.path("libplugin.so")).expect("it was made");
+    // More than a frame has. The end of a file is nobody's.
+    library.set_len(64 << 20).expect("it takes no space");
+    let outcome = fixtures.linkjit(&["run", "--executor", "child", "opens.o"]);
+    assert_eq!((outcome.code, &*outcome.err), (Some(7), ""));
+}

@@ -97,6 +97,17 @@ fn an_executor_under_wine_serves_over_standard_input_and_output() {
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(42), "", "one\r\n"));
 }
 
+/// Wine is not needed to find out that it could not run a program.
+#[test]
+fn objects_for_another_processor_are_refused_before_wine_starts() {
+    let fixtures = Fixtures::new("wine-processor");
+    fixtures.write("arm.c", PROGRAM);
+    fixtures.tool(&["clang-19", "--target=aarch64-pc-windows-msvc", "-c", "arm.c", "-o", "arm.obj"]);
+    let mut command = fixtures.command(&["run", "arm.obj"]);
+    let outcome = Outcome::run(command.env("LINKJIT_WINE", "/nonexistent"));
+    assert_eq!(outcome.headline(), "linkjit: error: arm.obj: a COFF object for AArch64, not x86-64");
+}
+
 /// The linker without a process works there as here, with that system's paths.
 #[test]
 fn check_rules_hold_on_windows() {

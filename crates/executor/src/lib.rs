@@ -98,8 +98,8 @@ pub type Resolve = dyn Fn(u32) -> ExecAddr + Send + Sync;
 /// Finds an export of an image.
 pub type FindExport = dyn Fn(SymbolKey<'_>) -> Option<ExecAddr> + Send + Sync;
 
-/// Finds the symbols that a shared library needs from a program, given the bytes of the library's file: their names and
-/// addresses.
+/// Finds the symbols that a shared library needs from a program: their names and addresses. It is given the bytes of a file
+/// that has the library's dynamic symbols, those at least that it does not define or that others may replace.
 pub type ProvideNeeded = dyn Fn(&[u8]) -> Vec<(Vec<u8>, ExecAddr)> + Send + Sync;
 
 /// Says what is at an address of linked code: `f (main.o)`.

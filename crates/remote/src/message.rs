@@ -190,7 +190,7 @@ pub(crate) enum Callback<'a> {
         #[serde(borrow)]
         key: SymbolKey<'a>,
     },
-    /// Finds what a library needs whose bytes follow. The reply has names and addresses.
+    /// Finds what a library needs whose dynamic symbols follow, as a file. The reply has names and addresses.
     ProvideNeeded,
     /// Opens, searches or closes what may be a JITDylib. The reply is a [`DylibReply`](linkjit_executor::DylibReply).
     Dylib {

@@ -14,6 +14,7 @@
 //!   variable: nobody knows whether the program would have been linked with `-rdynamic`.
 
 pub(crate) mod in_loader;
+mod needed;
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
@@ -76,8 +77,8 @@ pub(crate) unsafe fn open_plugin(path: *const c_char, flags: c_int, owner: Optio
     loop {
         // What can't be read, the loader can't open either.
         let library = linkjit_host::file::read(&file).ok();
-        let library = library.as_ref().map_or(&[][..], AsRef::as_ref);
-        let provided = providers.iter().rev().flat_map(|Provider(provide)| provide(library));
+        let library = library.as_ref().and_then(|bytes| needed::extract(bytes.as_ref())).unwrap_or_default();
+        let provided = providers.iter().rev().flat_map(|Provider(provide)| provide(&library));
         exports.extend(provided.filter_map(|(name, address)| Some((CString::new(name).ok()?, address))));
         asked.push(file);
         let list: Vec<_> = exports.iter().map(|(name, address): (&CString, _)| (name.clone(), *address)).collect();
