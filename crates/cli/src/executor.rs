@@ -252,6 +252,14 @@ pub(crate) fn ended(remote: &Remote, error: &linkjit::Error) -> Option<Ended> {
         return Some(if is_wanted { Ended::AsWanted(128 + signal) } else { Ended::Crashed(128 + signal) });
     }
     let code = status.code()?;
+    // Wine ends programs by an interrupt as if they had succeeded.
+    #[cfg(unix)]
+    let code = match linkjit_host::signals::passed_on() {
+        Some(signal) if code == 0 && linkjit::executor::Executor::target(remote).format == ObjectFormat::Coff => {
+            128 + signal
+        }
+        _ => code,
+    };
     Some(if matches!(error, Executor(Crashed { .. })) { Ended::Crashed(code) } else { Ended::AsWanted(code) })
 }
 

@@ -3,8 +3,9 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use support::{Fixtures, Outcome};
 
@@ -95,6 +96,24 @@ fn an_executor_under_wine_serves_over_standard_input_and_output() {
     let executor = format!("exec:'{}' '{}' executor --stdio", wine.display(), program.display());
     let outcome = run(&fixtures, &["--executor", &executor, "hello.obj", "--", "one"]);
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(42), "", "one\r\n"));
+}
+
+#[test]
+fn an_interrupt_is_no_success() {
+    build();
+    let fixtures = Fixtures::new("wine-interrupt");
+    compile(
+        &fixtures,
+        "waits.obj",
+        "int puts(const char *); int fflush(void *); void Sleep(unsigned);
+         int main(void) { puts(\"waits\"); fflush(0); Sleep(20000); return 3; }",
+    );
+    let mut command = command(&fixtures, &["waits.obj"]);
+    let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut output = BufReader::new(process.stdout.take().expect("it has a pipe"));
+    output.read_line(&mut String::new()).expect("it says when it waits");
+    fixtures.tool(&["kill", "-s", "INT", &process.id().to_string()]);
+    assert_eq!(process.wait().expect("it is a child").code(), Some(128 + 2));
 }
 
 /// Wine is not needed to find out that it could not run a program.

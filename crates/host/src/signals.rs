@@ -66,15 +66,26 @@ impl Drop for Handlers {
 /// The process that gets signals.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
 
+/// The last signal that this process got for it, or 0.
+static PASSED: AtomicI32 = AtomicI32::new(0);
+
+/// The last signal that this process got since it began to [pass them on](pass_on), if there was one.
+#[must_use]
+pub fn passed_on() -> Option<c_int> {
+    Some(PASSED.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+}
+
 /// Passes [`ENDING`] signals on to a child in the same process group, as long as the result lives. The child does what it
 /// likes about them, and this process is not ended. Those of the terminal go to both anyway. Signals that this process
 /// ignores stay ignored.
 pub fn pass_on(process: u32) -> Handlers {
+    PASSED.store(0, Ordering::Relaxed);
     PROCESS.store(process.cast_signed(), Ordering::Relaxed);
     Handlers::install(&ENDING, Handler::Informed(handle))
 }
 
 extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
+    PASSED.store(signal, Ordering::Relaxed);
     let process = PROCESS.load(Ordering::Relaxed);
     // SAFETY: the kernel passes information on the signal.
     let is_of_terminal = unsafe { info.as_ref() }.is_some_and(|info| info.si_code > 0);
