@@ -24,6 +24,68 @@ mod report;
 #[allow(dead_code, reason = "only the part without executing is of interest")]
 mod search;
 
+/// The exit code of a command that fails.
+const FAILURE: i32 = 1;
+
+/// Executors of other processes, as far as the command names them.
+mod args {
+    use std::path::PathBuf;
+
+    #[allow(dead_code, reason = "nothing is run")]
+    pub(crate) enum ExecutorKind {
+        Child,
+        Program(PathBuf),
+        At(Place),
+        Wine,
+    }
+
+    #[allow(dead_code, reason = "nothing is run")]
+    pub(crate) enum Place {
+        Tcp(String),
+    }
+}
+
+/// There are none here.
+mod executor {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use linkjit_remote::Remote;
+
+    use crate::args::ExecutorKind;
+    use crate::report::Failure;
+
+    #[allow(dead_code, reason = "nothing is run")]
+    pub(crate) enum Ended {
+        AsWanted(i32),
+        Crashed(i32),
+    }
+
+    pub(crate) fn need_wine<'a>(_: impl Iterator<Item = &'a Path>) -> bool {
+        false
+    }
+
+    pub(crate) fn start_as(_: &ExecutorKind) -> Result<Option<Arc<Remote>>, Failure> {
+        Ok(None)
+    }
+
+    pub(crate) fn pass_signals_on(_: &Remote) -> Option<()> {
+        None
+    }
+
+    pub(crate) fn finish(_: &Remote, code: i32) -> linkjit::Result<i32> {
+        Ok(code)
+    }
+
+    pub(crate) fn fail(_: Option<&Remote>) -> ! {
+        std::process::exit(1)
+    }
+
+    pub(crate) fn ended(_: &Remote, _: &linkjit::Error) -> Option<Ended> {
+        None
+    }
+}
+
 /// Options that the bits of the first byte stand for.
 const OPTIONS: [&[&str]; 8] = [
     &["-phony-externals"],

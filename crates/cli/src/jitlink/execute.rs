@@ -20,12 +20,13 @@ use linkjit_remote::Remote;
 use super::archives::{Members, member_name};
 use super::failure::{Failure, Result};
 use super::load::{Dylibs, Way, load, read_object};
-use super::options::{Item, Options};
+use super::options::{Item, Options, OutOfProcess};
 use super::record::Recorder;
 use super::references::add_self_relocations;
 use super::report::Reports;
 use super::tables::Tables;
 use super::{absolutes, interfaces, lock, show};
+use crate::args::{ExecutorKind, Place};
 use crate::executor::{self, Ended};
 use crate::inputs;
 
@@ -53,11 +54,20 @@ fn wanted_result() -> Option<i32> {
     wanted.filter(|_| RETURNED.load(Ordering::Relaxed)).map(|wanted| wanted as i32)
 }
 
+fn start_executor(options: &Options, wanted: OutOfProcess<'_>) -> Result<Option<Arc<Remote>>> {
+    Ok(executor::start_as(&match wanted {
+        OutOfProcess::Ours if executor::need_wine(options.inputs()) => ExecutorKind::Wine,
+        OutOfProcess::Ours => ExecutorKind::Child,
+        OutOfProcess::Program(program) => ExecutorKind::Program(program.into()),
+        OutOfProcess::At(address) => ExecutorKind::At(Place::Tcp(address.into())),
+    })?)
+}
+
 /// Runs the program and returns its exit code. As after any program's `main`, what it registered for exit comes later.
 pub(super) fn execute(options: &Options) -> Result<i32> {
     let start = Instant::now();
     let reports = Reports::new(options)?;
-    let remote = options.executor().map(|kind| executor::start_as(&kind)).transpose()?.flatten();
+    let remote = options.executor().map(|wanted| start_executor(options, wanted)).transpose()?.flatten();
     // Other threads may still run when main has returned.
     let jit = std::mem::ManuallyDrop::new(session(options, remote.as_ref())?);
     let entry = options.entry.as_deref().unwrap_or("main");

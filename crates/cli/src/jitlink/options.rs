@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use linkjit_link::arch::Arch;
 
 use super::failure::{Failure, Result};
-use crate::args::{self, ExecutorKind};
-use crate::executor;
 
 /// Something that goes into JITDylibs, in the order of the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,6 +108,17 @@ pub(super) struct Options {
     pub(super) arguments: Vec<String>,
 }
 
+/// The executor of another process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum OutOfProcess<'a> {
+    /// This command.
+    Ours,
+    /// A program that serves as this command does.
+    Program(&'a Path),
+    /// It listens at an address.
+    At(&'a str),
+}
+
 /// The beginning of the name of LLVM's executor, which a version may follow.
 const LLVMS_EXECUTOR: &str = "llvm-jitlink-executor";
 
@@ -167,16 +176,15 @@ impl Options {
     }
 
     /// The place where the program runs, if that is not this process.
-    pub(super) fn executor(&self) -> Option<ExecutorKind> {
+    pub(super) fn executor(&self) -> Option<OutOfProcess<'_>> {
         if let Some(address) = &self.executor_address {
-            return Some(ExecutorKind::At(args::Place::Tcp(address.clone())));
+            return Some(OutOfProcess::At(address));
         }
         let program = self.executor.as_deref()?;
         Some(match program.file_name() {
             // LLVM's own speaks another protocol, so ours does its work.
-            Some(name) if !name.to_string_lossy().starts_with(LLVMS_EXECUTOR) => ExecutorKind::Program(program.into()),
-            _ if executor::need_wine(self.inputs()) => ExecutorKind::Wine,
-            _ => ExecutorKind::Child,
+            Some(name) if !name.to_string_lossy().starts_with(LLVMS_EXECUTOR) => OutOfProcess::Program(program),
+            _ => OutOfProcess::Ours,
         })
     }
 
@@ -497,15 +505,15 @@ mod tests {
 
     #[test]
     fn executors_are_ours_or_those_that_are_named() {
-        let executor = |line: &str| parse(line).expect("a command line").executor();
-        assert_eq!(executor("a.o"), None);
+        assert_eq!(parse("a.o").expect("a command line").executor(), None);
         for line in ["-oop-executor a.o", "-oop-executor= a.o", "--oop-executor=/usr/bin/llvm-jitlink-executor-22 a.o"]
         {
-            assert_eq!(executor(line), Some(ExecutorKind::Child), "{line}");
+            assert_eq!(parse(line).expect("a command line").executor(), Some(OutOfProcess::Ours), "{line}");
         }
-        assert_eq!(executor("-oop-executor=./mine a.o"), Some(ExecutorKind::Program("./mine".into())));
-        let connected = Some(ExecutorKind::At(args::Place::Tcp("host:7".into())));
-        assert_eq!(executor("-oop-executor-connect host:7 a.o"), connected);
+        let named = parse("-oop-executor=./mine a.o").expect("a command line");
+        assert_eq!(named.executor(), Some(OutOfProcess::Program(Path::new("./mine"))));
+        let connected = parse("-oop-executor-connect host:7 a.o").expect("a command line");
+        assert_eq!(connected.executor(), Some(OutOfProcess::At("host:7")));
     }
 
     #[test]
