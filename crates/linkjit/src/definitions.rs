@@ -156,14 +156,7 @@ impl JitDylib {
     /// # Errors
     /// If it promises what something else defines; then nothing of it was added.
     pub fn define(&self, unit: impl MaterializationUnit + 'static) -> Result<()> {
-        if let Some(unit) = self.define_unit(unit)? {
-            self.note_unit(unit);
-        }
-        Ok(())
-    }
-
-    fn define_unit(&self, unit: impl MaterializationUnit + 'static) -> Result<Option<ObjectId>> {
-        self.session().define(self.id(), self.owner()?, Box::new(unit))
+        self.session().define(self.id(), self.owner()?, Box::new(unit), true)
     }
 
     /// Adds a static archive, or an import library of a DLL, which may be in memory or in a file: its members are added
@@ -376,7 +369,8 @@ impl JitDylib {
     pub fn define_absolute(&self, name: impl AsRef<[u8]>, address: ExecAddr) -> Result<()> {
         let name = name.as_ref();
         if self.tracker().is_some() {
-            return self.define_unit(AbsoluteSymbols::new([(name, address, SymbolFlags::DATA)])).map(drop);
+            let unit = AbsoluteSymbols::new([(name, address, SymbolFlags::DATA)]);
+            return self.session().define(self.id(), self.owner()?, Box::new(unit), false);
         }
         self.define_name(name, |state, names, id| {
             state.define_address(self.id(), id, address, SymbolFlags::DATA, names)

@@ -4,15 +4,16 @@
 mod host;
 mod support;
 
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use linkjit::executor::{Executor, InProcess};
 use linkjit::{DefinitionGenerator, Error, ErrorKind, ExecAddr, FunctionUnit, Jit, JitDylib, MatchScope};
-use linkjit::{Result, Source, SymbolFlags, UnitInterface, Wanted};
+use linkjit::{MaterializationResponsibility, MaterializationUnit, Result, Source, SymbolFlags, UnitInterface, Wanted};
 use linkjit_remote::{Child, Remote, Token, Transport};
 use support::{compile, compile_file, run, tool};
 
@@ -246,6 +247,130 @@ fn a_unit_that_is_being_made_is_waited_for() {
     // Its lookup may have been for either process.
     let _either = asking.join().unwrap();
     assert_eq!(call(&jit, "slow").unwrap(), 9);
+}
+
+/// A step of a unit, for which it waits for the test.
+#[derive(Clone, Debug)]
+struct Steps {
+    told: mpsc::Sender<&'static str>,
+    may_go_on: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Steps {
+    fn step(&self, what: &'static str) {
+        self.told.send(what).unwrap();
+        self.may_go_on.lock().unwrap().recv().unwrap();
+    }
+}
+
+/// A unit that says when it is begun, and goes on for a while when it has delivered.
+#[derive(Debug)]
+struct Slow(&'static str, Source, Steps);
+
+impl MaterializationUnit for Slow {
+    fn name(&self) -> String {
+        self.0.into()
+    }
+
+    fn interface(&self) -> UnitInterface {
+        UnitInterface::new([(self.0, SymbolFlags::FUNCTION)])
+    }
+
+    fn materialize(self: Box<Self>, mut responsibility: MaterializationResponsibility) {
+        self.2.step("begun");
+        responsibility.add_object(&self.1).unwrap();
+        responsibility.complete().unwrap();
+        self.2.step("delivered");
+    }
+}
+
+/// An executor at the other end of a connection that passes nothing on when it is `asked` for the first time, before it may.
+fn hesitant(steps: Steps) -> Arc<Remote> {
+    let (ours, mut near) = UnixStream::pair().unwrap();
+    let (mut far, theirs) = UnixStream::pair().unwrap();
+    let theirs = Transport::unix(theirs).unwrap();
+    thread::spawn(|| linkjit_remote::serve(theirs, &Token::none(), Arc::new(InProcess::new().unwrap())));
+    let (connected, is_connected) = mpsc::channel();
+    let (mut back, mut from) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+    thread::spawn(move || std::io::copy(&mut from, &mut back));
+    thread::spawn(move || {
+        let (mut bytes, mut steps) = ([0; 4096], Some(steps));
+        while let Ok(count @ 1..) = near.read(&mut bytes) {
+            if is_connected.try_recv().is_ok()
+                && let Some(steps) = steps.take()
+            {
+                steps.step("asked");
+            }
+            far.write_all(&bytes[..count]).unwrap();
+        }
+    });
+    let remote = Arc::new(Remote::connect(Transport::unix(ours).unwrap(), &Token::none()).unwrap());
+    connected.send(()).unwrap();
+    remote
+}
+
+#[test]
+fn a_unit_that_is_begun_while_the_new_process_is_prepared_is_waited_for() {
+    let (told, tells) = mpsc::channel();
+    let steps = || {
+        let (go_on, may_go_on) = mpsc::channel();
+        (Steps { told: told.clone(), may_go_on: Arc::new(Mutex::new(may_go_on)) }, go_on)
+    };
+    let is_told = |what| assert_eq!(tells.recv().unwrap(), what);
+    let jit = Jit::builder().executor(connected()).replaceable().threads(0).build().unwrap();
+    let (units, unit) = steps();
+    for (name, text) in
+        [("one", "unsigned long one(void) { return 1; }"), ("two", "unsigned long two(void) { return 2; }")]
+    {
+        jit.define(Slow(name, object(name, text), units.clone())).unwrap();
+    }
+    let dylib = jit.main().clone();
+    let asking = thread::spawn(move || dylib.link(&["one", "two"]).is_ok());
+    is_told("begun");
+    let (executor, new) = steps();
+    let executor = hesitant(executor);
+    let session = jit.session().clone();
+    let replacing = thread::spawn(move || session.replace_executor(executor).map(drop));
+    unit.send(()).unwrap();
+    is_told("delivered");
+    is_told("asked");
+    // The lookup knows of the other one, and does not have to link to begin it.
+    unit.send(()).unwrap();
+    is_told("begun");
+    new.send(()).unwrap();
+    // A replacement that does not wait for it is through by then.
+    thread::sleep(std::time::Duration::from_millis(100));
+    unit.send(()).unwrap();
+    is_told("delivered");
+    unit.send(()).unwrap();
+    replacing.join().unwrap().unwrap();
+    // Its lookup may have been for either process.
+    let _either = asking.join().unwrap();
+    assert_eq!(["one", "two"].map(|name| call(&jit, name).unwrap()), [1, 2]);
+}
+
+#[test]
+fn what_the_default_tracker_had_goes_with_it_or_stays_with_another() {
+    let jit = session(&connected());
+    jit.add_object(object("gone.o", "unsigned long gone(void) { return 1; }")).unwrap();
+    let interface = UnitInterface::new([("unit", SymbolFlags::FUNCTION)]);
+    let made = object("unit.o", "unsigned long unit(void) { return 2; }");
+    jit.define(FunctionUnit::new("unit", interface, move |responsibility| responsibility.add_object(&made))).unwrap();
+    jit.lazy_reexports(&jit, &[("lazy", "gone")]).unwrap();
+    assert_eq!((call(&jit, "lazy").unwrap(), call(&jit, "unit").unwrap()), (1, 2));
+    // SAFETY: nobody is in the code.
+    unsafe { jit.default_tracker().unwrap().remove().unwrap() };
+    jit.add_object(object("given.o", "unsigned long given(void) { return 3; }")).unwrap();
+    let tracker = jit.create_tracker().unwrap();
+    jit.default_tracker().unwrap().transfer_to(&tracker).unwrap();
+    jit.session().replace_executor(connected()).unwrap();
+    for name in ["gone", "unit", "lazy"] {
+        assert!(jit.lookup(name).is_err(), "{name}");
+    }
+    assert_eq!(call(&jit, "given").unwrap(), 3);
+    // SAFETY: as above.
+    unsafe { tracker.remove().unwrap() };
+    assert!(jit.lookup("given").is_err());
 }
 
 #[test]

@@ -17,6 +17,9 @@ use crate::session::{
     Reentry, TrackerId, defined_names, lock,
 };
 
+/// The name of the object that has the stubs of re-exports.
+const LAZY_REEXPORTS: &str = "lazy re-exports";
+
 impl Reentry {
     /// Opens the session's entrance for trampolines, if that was not done.
     fn open(&self, session: &ExecutionSession) -> Result<Entrance> {
@@ -148,7 +151,10 @@ impl JitDylib {
         let names: Vec<(Vec<u8>, Vec<u8>)> =
             names.iter().map(|(here, there)| (here.as_ref().to_owned(), there.as_ref().to_owned())).collect();
         let from = from.downgrade();
-        self.add_again(move |dylib| dylib.define_lazy_reexports(&from.upgrade().ok_or(Error::Closed)?, &names))
+        // They go with a tracker, as objects do.
+        self.add_object_again(&LAZY_REEXPORTS.into(), move |dylib| {
+            dylib.define_lazy_reexports(&from.upgrade().ok_or(Error::Closed)?, &names)
+        })
     }
 
     fn define_lazy_reexports(&self, from: &Self, names: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
@@ -161,7 +167,7 @@ impl JitDylib {
                 .map(|(here, there)| LazyStub { stub: StubName::exported(intern(here)), target: intern(there) });
             stubs.collect()
         };
-        define(self, from, "lazy re-exports", &stubs, None)?;
+        define(self, from, LAZY_REEXPORTS, &stubs, None)?;
         Ok(())
     }
 }

@@ -119,15 +119,16 @@ pub trait MaterializationUnit: fmt::Debug + Send {
 }
 
 impl ExecutionSession {
-    /// Adds a unit that is materialized when it is needed.
-    /// Returns its number, unless others define all of its names.
+    /// Adds a unit that is materialized when it is needed; if it `is_noted`, again for each further executor.
     pub(crate) fn define(
         &self,
         dylib: DylibId,
         tracker: TrackerId,
         unit: Box<dyn MaterializationUnit>,
-    ) -> Result<Option<ObjectId>> {
+        is_noted: bool,
+    ) -> Result<()> {
         self.keep_names();
+        let is_noted = is_noted && self.notes_additions();
         let promised = self.promised(&*unit, &unit.interface());
         let names: Vec<_> = promised.symbols.iter().map(|&(name, _)| name).collect();
         // Dropped with everything unlocked, if it is not taken.
@@ -136,9 +137,16 @@ impl ExecutionSession {
             let added = state.define_pending(dylib, tracker, &mut maker, promised, pool)?;
             if let Some(added) = added {
                 self.progress().add(Job::Unit(added));
+                if is_noted {
+                    self.note_unit(dylib, tracker, added);
+                }
             }
-            Ok(added)
-        })
+            Ok(())
+        })?;
+        if is_noted {
+            self.forget_removed_additions();
+        }
+        Ok(())
     }
 
     /// Hands names that a unit has promised to another unit.
@@ -153,11 +161,9 @@ impl ExecutionSession {
         let delegated = state.delegate(from, Box::new(unit), promised);
         if let Ok(added) = delegated {
             self.progress().add(Job::Unit(added));
-        }
-        drop(state);
-        if let Ok(added) = delegated {
             self.note_delegated(from, added);
         }
+        drop(state);
         delegated.map(drop).map_err(|(error, _)| error)
     }
 

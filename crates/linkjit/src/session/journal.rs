@@ -3,6 +3,8 @@
 //!
 //! What generators define is not in it, for they are asked again, and neither are addresses, which mean nothing in another
 //! process.
+//!
+//! The journal is locked after the tables, never before.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +33,7 @@ pub(super) struct Journal {
 #[derive(Clone, Debug)]
 pub(super) struct Added {
     pub(super) dylib: DylibId,
-    /// The tracker that it was made through, if it was not made without one.
+    /// The tracker with which it goes, if it does not go with the JITDylib alone.
     pub(super) tracker: Option<TrackerId>,
     pub(super) what: What,
 }
@@ -84,25 +86,23 @@ impl JitDylib {
         Ok(())
     }
 
-    /// The same for an object of a name.
+    /// The same for an object of a name, which goes with the default tracker if it was added without one.
     pub(crate) fn add_object_again(
         &self,
         name: &Arc<str>,
         add: impl Fn(&Self) -> Result<()> + Send + Sync + 'static,
     ) -> Result<()> {
         add(self)?;
-        self.note_added(|| What::Object(name.clone(), Arc::new(add)));
+        if self.session().is_replaceable() {
+            let owned = self.owned_by(Some(self.owner()?));
+            owned.note_added(|| What::Object(name.clone(), Arc::new(add)));
+        }
         Ok(())
     }
 
     /// Notes an updatable object that was added.
     pub(crate) fn note_updatable(&self, name: &Arc<str>) {
         self.note_added(|| What::Updatable(name.clone()));
-    }
-
-    /// Notes a unit that was added.
-    pub(crate) fn note_unit(&self, unit: ObjectId) {
-        self.note_added(|| What::Unit(unit));
     }
 
     /// Notes a generator that the user has added.
@@ -126,30 +126,22 @@ impl JitDylib {
 
     fn note_added(&self, what: impl FnOnce() -> What) {
         let session = self.session();
-        let Some(journal) = &session.inner.journal else { return };
-        if matches!(job::current(session), Some(Job::Generator(_))) {
+        if !session.notes_additions() {
             return;
         }
         let added = Added { dylib: self.id(), tracker: self.tracker(), what: what() };
-        let gone = {
-            let mut journal = lock(journal);
-            journal.additions.push(added);
-            journal.forget_removed(session)
-        };
-        // What the user drops with them is dropped with nothing locked.
-        drop(gone);
+        lock(&session.inner.journal).additions.push(added);
+        session.forget_removed_additions();
     }
 }
 
 impl Journal {
     /// Takes out what was removed, if much was added since that was done last.
-    fn forget_removed(&mut self, session: &ExecutionSession) -> Vec<Added> {
+    fn forget_removed(&mut self, state: &State) -> Vec<Added> {
         if self.additions.len() < LEAST.max(2 * self.left) {
             return Vec::new();
         }
-        let state = session.state();
-        let gone = self.additions.extract_if(.., |added| !added.is_there(&state)).collect();
-        drop(state);
+        let gone = self.additions.extract_if(.., |added| !added.is_there(state)).collect();
         self.left = self.additions.len();
         gone
     }
@@ -158,10 +150,30 @@ impl Journal {
 impl ExecutionSession {
     /// Says whether its executor can be replaced.
     pub(crate) fn is_replaceable(&self) -> bool {
-        self.inner.journal.is_some()
+        self.options().replaceable
     }
 
-    /// Notes what a unit has delivered.
+    /// Says whether what this agent adds is noted: what generators define is not.
+    pub(crate) fn notes_additions(&self) -> bool {
+        self.is_replaceable() && !matches!(job::current(self), Some(Job::Generator(_)))
+    }
+
+    /// Shortens the journal, if that is worth the while.
+    pub(crate) fn forget_removed_additions(&self) {
+        let gone = {
+            let state = self.state();
+            lock(&self.inner.journal).forget_removed(&state)
+        };
+        // What the user drops with them is dropped with nothing locked.
+        drop(gone);
+    }
+
+    /// Notes a unit that was added, with the tables still locked: nobody has materialized it yet.
+    pub(crate) fn note_unit(&self, dylib: DylibId, owner: TrackerId, unit: ObjectId) {
+        lock(&self.inner.journal).additions.push(Added { dylib, tracker: Some(owner), what: What::Unit(unit) });
+    }
+
+    /// Notes what a unit has delivered, with the tables still locked: nobody adds it again without that.
     pub(super) fn note_delivered(&self, unit: ObjectId, graphs: Vec<LinkGraph>, direct: &[(NameId, Direct)]) {
         let alias = |&(name, direct): &(NameId, Direct)| match direct {
             Direct::Alias(from, target) => Some((name, (from, target))),
@@ -176,10 +188,9 @@ impl ExecutionSession {
         self.change_unit(unit, |added| added.what = What::Other(Arc::new(add)));
     }
 
-    /// Notes that a unit has delegated something to another one.
+    /// Notes that a unit has delegated something to another one, with the tables still locked.
     pub(crate) fn note_delegated(&self, from: ObjectId, to: ObjectId) {
-        let Some(journal) = &self.inner.journal else { return };
-        let mut journal = lock(journal);
+        let mut journal = lock(&self.inner.journal);
         let is_it = |added: &Added| matches!(added.what, What::Unit(unit) if unit == from);
         if let Some(at) = journal.additions.iter().rposition(is_it) {
             let added = Added { what: What::Unit(to), ..journal.additions[at].clone() };
@@ -193,23 +204,20 @@ impl ExecutionSession {
     }
 
     fn change_unit(&self, unit: ObjectId, change: impl FnOnce(&mut Added)) {
-        let Some(journal) = &self.inner.journal else { return };
-        let mut journal = lock(journal);
+        let mut journal = lock(&self.inner.journal);
         let is_it = |added: &&mut Added| matches!(added.what, What::Unit(other) if other == unit);
         journal.additions.iter_mut().rev().find(is_it).map(change);
     }
 
     fn forget_additions(&self, is_it: impl Fn(&Added) -> bool) {
-        let Some(journal) = &self.inner.journal else { return };
-        let gone: Vec<_> = lock(journal).additions.extract_if(.., |added| is_it(added)).collect();
+        let gone: Vec<_> = lock(&self.inner.journal).additions.extract_if(.., |added| is_it(added)).collect();
         // What the user drops with them is dropped with nothing locked.
         drop(gone);
     }
 
     /// Notes that a tracker has given all that it owns to another one.
     pub(crate) fn note_transferred(&self, from: TrackerId, to: TrackerId) {
-        let Some(journal) = &self.inner.journal else { return };
-        let mut journal = lock(journal);
+        let mut journal = lock(&self.inner.journal);
         let theirs = journal.additions.iter_mut().filter(|added| added.tracker == Some(from));
         theirs.for_each(|added| added.tracker = Some(to));
     }

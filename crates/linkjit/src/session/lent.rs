@@ -68,10 +68,12 @@ impl ExecutionSession {
         let dylib = self.state().objects.get(&object).map(|object| object.dylib).ok_or(Error::TrackerRemoved)?;
         let defined = |graphs: &Vec<LinkGraph>| graphs.iter().flat_map(defined_names).collect();
         let kept = self.is_replaceable().then(|| graphs.clone());
-        self.define_with(dylib, graphs, defined, |state, names, graphs| state.deliver(object, graphs, direct, names))?;
-        if let Some(graphs) = kept {
-            self.note_delivered(object, graphs, direct);
-        }
-        Ok(())
+        self.define_with(dylib, graphs, defined, |state, names, graphs| {
+            state.deliver(object, graphs, direct, names)?;
+            if let Some(graphs) = kept {
+                self.note_delivered(object, graphs, direct);
+            }
+            Ok(())
+        })
     }
 }

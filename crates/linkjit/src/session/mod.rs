@@ -121,7 +121,7 @@ pub struct ExecutionSession {
 struct Inner {
     executor: RwLock<Arc<dyn Executor>>,
     /// What was added, if the executor can be replaced.
-    journal: Option<Mutex<Journal>>,
+    journal: Mutex<Journal>,
     platform: &'static dyn Platform,
     target: Target,
     options: SessionOptions,
@@ -188,7 +188,7 @@ impl ExecutionSession {
                 platform,
                 target,
                 executor: RwLock::new(executor),
-                journal: options.replaceable.then(Mutex::default),
+                journal: Mutex::default(),
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
                 options: SessionOptions {

@@ -8,7 +8,7 @@ use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::rules::Verdict;
 
-use super::{Address, DefinedBy, DylibId, Entry, ExecutionSession, Object, ObjectId, State, TrackerId};
+use super::{Address, DefinedBy, DylibId, Entry, ExecutionSession, Job, Object, ObjectId, State, TrackerId};
 use crate::error::{Error, Result};
 
 /// The promise of a unit that is added.
@@ -250,6 +250,11 @@ impl State {
     pub(super) fn units_begun(&self) -> impl Iterator<Item = ObjectId> {
         let is_begun = |object: &Object| object.pending.as_ref().is_some_and(|pending| pending.is_taken());
         self.objects.iter().filter(move |(_, object)| is_begun(object)).map(|(&id, _)| id)
+    }
+
+    /// The jobs of units that are not materialized yet.
+    pub(super) fn pending_units(&self) -> impl Iterator<Item = Job> {
+        self.objects.iter().filter(|(_, object)| object.pending.is_some()).map(|(&id, _)| Job::Unit(id))
     }
 
     /// Takes the maker of a unit, for other tables, with its promise.

@@ -3,6 +3,7 @@
 //! The tables are made anew, with the same JITDylibs and trackers, and everything that the [journal](super::journal)
 //! has is added again. If that fails, the old tables are put back.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, Weak};
 
 use linkjit_executor::{Executor, ImageId};
@@ -12,7 +13,7 @@ use super::allocator::Allocator;
 use super::dylib::DylibState;
 use super::journal::{Added, What};
 use super::weak::WeakSession;
-use super::{ExecutionSession, Job, Linking, ObjectId, State, job, lock};
+use super::{DylibId, ExecutionSession, Job, ObjectId, State, job, lock};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::tell;
@@ -68,21 +69,30 @@ impl ExecutionSession {
     /// code runs in this process, or if the new executor runs code for another target. What adding says, for libraries that
     /// the new process does not have, say: then the session has its old executor, which is shut down.
     /// [`Error::Reentrant`] if it is called by what is being linked or by an initializer.
+    #[expect(clippy::needless_pass_by_value, reason = "the session keeps it")]
     pub fn replace_executor(&self, executor: Arc<dyn Executor>) -> Result<Vec<JitDylib>> {
         self.check_replaceable(executor.as_ref())?;
         self.executor().shut_down();
         let _names = self.use_names();
-        let initializing = self.begin_initializing()?;
-        if initializing.is_nested() {
-            return Err(Error::Reentrant);
-        }
-        let _linking = self.begin_linking_without_units()?;
-        let images = self.state().dylibs.values().map(|dylib| dylib.name.clone()).collect::<Vec<_>>();
-        let images = images.iter().map(|name| executor.open_image(name)).collect::<Result<Vec<_>, _>>()?;
         let has_allocator = executor.has_allocator_of_another();
-
-        let mut old = Linked { state: self.state().renewed(&images, has_allocator)?, executor };
-        self.swap(&mut old);
+        let mut images = BTreeMap::new();
+        let (_initializing, _linking, mut old) = loop {
+            let initializing = self.begin_initializing()?;
+            if initializing.is_nested() {
+                return Err(Error::Reentrant);
+            }
+            let linking = self.begin_removing(|_| false)?;
+            self.open_images(executor.as_ref(), &mut images)?;
+            match self.begin_anew(&executor, &images, has_allocator) {
+                Ok(old) => break (initializing, linking, old),
+                Err(begun) => {
+                    // They may have to link for that, and to run initializers.
+                    drop((linking, initializing));
+                    // A unit that fails is no unit any more.
+                    let _failed = self.wait_for(job::current(self), &begun)?.block();
+                }
+            }
+        };
         let mut moved = Vec::new();
         if let Err(error) = self.add_everything(&mut old.state, &mut moved) {
             let mut new = old;
@@ -96,6 +106,7 @@ impl ExecutionSession {
             // Whoever waits for it searches again.
             self.progress().end(Job::Unit(from), &Ok(()));
         }
+        old.state.pending_units().for_each(|unit| self.progress().end(unit, &Ok(())));
         let plugins = self.plugins();
         for (allocation, _) in old.state.allocations.iter() {
             tell(&plugins, |plugin| plugin.removed(allocation));
@@ -123,27 +134,57 @@ impl ExecutionSession {
         Ok(())
     }
 
-    /// Waits for the right to link while no unit is being materialized.
-    fn begin_linking_without_units(&self) -> Result<Linking<'_>> {
-        loop {
-            let linking = self.begin_removing(|_| false)?;
-            let begun: Vec<_> = self.state().units_begun().map(Job::Unit).collect();
-            if begun.is_empty() {
-                return Ok(linking);
-            }
-            drop(linking);
-            // A unit that fails is no unit any more.
-            let _failed = self.wait_for(job::current(self), &begun)?.block();
+    /// Opens images for JITDylibs that have none.
+    fn open_images(&self, executor: &dyn Executor, images: &mut BTreeMap<DylibId, ImageId>) -> Result<()> {
+        let new: Vec<_> = {
+            let state = self.state();
+            let new = state.dylibs().filter(|(id, _)| !images.contains_key(id));
+            new.map(|(id, dylib)| (id, dylib.name.clone())).collect()
+        };
+        for (id, name) in new {
+            images.insert(id, executor.open_image(&name)?);
         }
+        Ok(())
     }
 
-    /// Exchanges tables and executor.
+    /// Puts new tables and an executor into the place of the old ones, unless units are being materialized, which have
+    /// promised to deliver to these: then returns their jobs. Units are begun without the right to link, hence at any time
+    /// before.
+    fn begin_anew(
+        &self,
+        executor: &Arc<dyn Executor>,
+        images: &BTreeMap<DylibId, ImageId>,
+        has_allocator: bool,
+    ) -> Result<Linked, Vec<Job>> {
+        let mut state = self.state();
+        let begun: Vec<_> = state.units_begun().map(Job::Unit).collect();
+        if !begun.is_empty() {
+            return Err(begun);
+        }
+        // If there is another JITDylib by now, nobody is to be waited for.
+        let mut old =
+            Linked { state: state.renewed(images, has_allocator).ok_or_else(Vec::new)?, executor: executor.clone() };
+        self.exchange(&mut state, &mut old);
+        drop(state);
+        self.forget_reentry();
+        Ok(old)
+    }
+
+    /// Puts the old tables and the old executor back.
     fn swap(&self, other: &mut Linked) {
+        self.exchange(&mut self.state(), other);
+        self.forget_reentry();
+    }
+
+    /// Exchanges tables and executor. Nobody locks the tables while he has the executor's lock.
+    fn exchange(&self, state: &mut State, other: &mut Linked) {
         let mut executor = self.inner.executor.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut *executor, &mut other.executor);
-        drop(executor);
-        std::mem::swap(&mut *self.state(), &mut other.state);
-        // The entrance for lazy functions is opened anew when one is made.
+        std::mem::swap(state, &mut other.state);
+    }
+
+    /// Has the entrance for lazy functions opened anew when one is made.
+    fn forget_reentry(&self) {
         *lock(&self.reentry().id) = None;
     }
 
@@ -153,8 +194,8 @@ impl ExecutionSession {
         for dylib in self.dylibs() {
             self.platform().set_up(&dylib)?;
         }
-        let journal = self.inner.journal.as_ref().map(|journal| lock(journal).additions.clone());
-        for added in journal.into_iter().flatten() {
+        let additions = lock(&self.inner.journal).additions.clone();
+        for added in additions {
             if !added.is_there(old) {
                 continue;
             }
@@ -203,22 +244,22 @@ impl ExecutionSession {
 
 impl State {
     /// Tables with the same JITDylibs and trackers, of which nothing is linked and to which nothing is added. `images` are
-    /// those of the JITDylibs.
-    fn renewed(&self, images: &[ImageId], has_allocator: bool) -> Result<Self> {
+    /// those of the JITDylibs; `None` if one has none.
+    fn renewed(&self, images: &BTreeMap<DylibId, ImageId>, has_allocator: bool) -> Option<Self> {
         let allocator = Allocator::new(self.allocator.names(), has_allocator);
         let mut new = Self::new(self.platform, self.target, self.limits, self.crt.clone(), allocator);
         new.continue_numbers(self);
-        for ((&id, old), &image) in self.dylibs.iter().zip(images) {
-            new.enter_dylib(id, DylibState::new(id, &old.name, image, old.platform_tracker));
-            for (&tracker, _) in self.trackers.iter().filter(|(_, tracker)| tracker.is_users_in(id)) {
-                new.enter_tracker(tracker, id);
-            }
-            let dylib = new.dylib_mut(id)?;
+        for (id, old) in self.dylibs() {
+            let mut dylib = DylibState::new(id, &old.name, *images.get(&id)?, old.platform_tracker);
             dylib.link_order.clone_from(&old.link_order);
             dylib.default_tracker = old.default_tracker;
             dylib.has_trackers = old.has_trackers;
             dylib.opening = old.opening.renewed();
+            new.enter_dylib(id, dylib);
+            for (&tracker, _) in self.trackers.iter().filter(|(_, tracker)| tracker.is_users_in(id)) {
+                new.enter_tracker(tracker, id);
+            }
         }
-        Ok(new)
+        Some(new)
     }
 }
