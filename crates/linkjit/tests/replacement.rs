@@ -332,8 +332,10 @@ fn a_unit_that_is_begun_while_the_new_process_is_prepared_is_waited_for() {
     let session = jit.session().clone();
     let replacing = thread::spawn(move || session.replace_executor(executor).map(drop));
     unit.send(()).unwrap();
-    is_told("delivered");
-    is_told("asked");
+    // In either order.
+    let mut both = [tells.recv().unwrap(), tells.recv().unwrap()];
+    both.sort_unstable();
+    assert_eq!(both, ["asked", "delivered"]);
     // The lookup knows of the other one, and does not have to link to begin it.
     unit.send(()).unwrap();
     is_told("begun");
@@ -347,6 +349,39 @@ fn a_unit_that_is_begun_while_the_new_process_is_prepared_is_waited_for() {
     // Its lookup may have been for either process.
     let _either = asking.join().unwrap();
     assert_eq!(["one", "two"].map(|name| call(&jit, name).unwrap()), [1, 2]);
+}
+
+#[test]
+fn a_lookup_that_had_pulled_something_puts_nothing_of_the_old_process_back() {
+    let (told, tells) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let steps = Steps { told, may_go_on: Arc::new(Mutex::new(may_go_on)) };
+    let jit = Jit::builder().executor(child()).replaceable().threads(0).build().unwrap();
+    let here = compile_file("-fPIC", "unsigned long shared(void) { return 5; }");
+    let library = here.with_extension("so");
+    run(tool("gcc").arg("-shared").arg("-o").args([&library, &here]));
+    jit.add_library(&library).unwrap();
+    let before = jit.lookup("shared").unwrap();
+    // It takes the place of the library's function.
+    let member = compile_file("", "unsigned long shared(void) { return 6; } unsigned long pulled(void) { return 7; }");
+    let archive = member.with_extension("a");
+    run(tool("ar").arg("rcs").args([&archive, &member]));
+    jit.add_archive(&archive).unwrap();
+    let unit = object("unit.o", "unsigned long missing(void); unsigned long unit(void) { return missing(); }");
+    jit.define(Slow("unit", unit, steps)).unwrap();
+    let dylib = jit.main().clone();
+    let asking = thread::spawn(move || dylib.link(&["pulled", "unit"]).is_ok());
+    for what in ["begun", "delivered"] {
+        assert_eq!(tells.recv().unwrap(), what);
+        if what == "begun" {
+            go_on.send(()).unwrap();
+        }
+    }
+    jit.session().replace_executor(child()).unwrap();
+    go_on.send(()).unwrap();
+    assert!(!asking.join().unwrap());
+    assert_ne!(jit.lookup("shared").unwrap(), before);
+    assert_eq!(call(&jit, "shared").unwrap(), 5);
 }
 
 #[test]

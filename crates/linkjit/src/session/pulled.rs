@@ -65,6 +65,10 @@ impl State {
     /// The same for a lookup that had to wait after it had pulled something; others may have linked that meanwhile,
     /// then all of it stays.
     pub(crate) fn forget_unused(&mut self, pulled: Pulled) {
+        // What was pulled into the tables of another executor has replaced nothing in these.
+        if pulled.objects.iter().any(|id| id.0 < self.first_object) {
+            return;
+        }
         if !pulled.objects.iter().any(|id| self.objects.get(id).is_some_and(|object| object.started)) {
             self.push_back(pulled);
         }

@@ -269,6 +269,8 @@ pub(crate) struct State {
     /// The numbers of JITDylibs, objects, trackers and generators that there have ever been.
     dylibs_made: u32,
     objects_made: u32,
+    /// The first number of an object of these tables: those before it were of another executor's.
+    pub(super) first_object: u32,
     trackers_made: u32,
     generators_made: u32,
     /// Objects that were removed before they were materialized. What users made of them is dropped with the tables
@@ -327,6 +329,7 @@ impl State {
             removals: 0,
             dylibs_made: 0,
             objects_made: 0,
+            first_object: 0,
             trackers_made: 0,
             generators_made: 0,
             removed: Vec::new(),
@@ -368,6 +371,7 @@ impl State {
     pub(super) fn continue_numbers(&mut self, old: &Self) {
         self.dylibs_made = old.dylibs_made;
         self.objects_made = old.objects_made;
+        self.first_object = old.objects_made;
         self.trackers_made = old.trackers_made;
         self.generators_made = old.generators_made;
         self.removals = old.removals;
