@@ -270,11 +270,17 @@ impl Remote {
     }
 
     pub(crate) fn connect_to(mut transport: Transport, token: &Token, child: Option<Child>) -> Result<Self> {
+        use std::io::ErrorKind::{InvalidData, PermissionDenied, TimedOut};
+
         let child = child.map(Arc::new);
         let start = if child.is_some() { child::START_PATIENCE } else { Duration::ZERO };
         let facts = greeting::greet(&mut transport, token, start).map_err(|error| {
+            // Now a child ends that waits for more.
+            (transport.hang_up)();
             let ended = child.as_ref().and_then(|child| child.how_it_ended());
-            disconnected(ended.unwrap_or_else(|| error.to_string()))
+            // Then its end says less than what was wrong before.
+            let is_known = matches!(error.kind(), InvalidData | PermissionDenied | TimedOut);
+            disconnected(ended.filter(|_| !is_known).unwrap_or_else(|| error.to_string()))
         })?;
         let callbacks = Arc::<Callbacks>::default();
         let watched = child.clone();
