@@ -220,11 +220,14 @@ pub(crate) fn finish(remote: &Remote, code: i32) -> linkjit::Result<i32> {
     Ok(remote.exit(code)?.unwrap_or(code))
 }
 
-/// Ends a program that can't go on, as its `exit` would: what it has printed is not lost.
-pub(crate) fn fail(remote: Option<&Remote>) -> ! {
+/// Ends a program that can't go on, as its `exit` would: what it has printed is not lost. Removes `scratch`, the directory that
+/// its sandbox has, if it is in one.
+pub(crate) fn fail(remote: Option<&Remote>, scratch: Option<&Path>) -> ! {
     if let Some(remote) = remote {
         let _ended = remote.exit(crate::FAILURE);
     }
+    // The thread that runs the program may have been faster.
+    let _removed = scratch.map(std::fs::remove_dir_all);
     std::process::exit(crate::FAILURE)
 }
 

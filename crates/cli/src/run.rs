@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use linkjit::executor::{Executor, InProcess, ObjectFormat};
-use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, LazyFailure, MatchScope, SymbolLookupSet, TargetCompiler};
+use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, MatchScope, SymbolLookupSet, TargetCompiler};
 use linkjit_host::temporary::{self, PrivateDirectory};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::source::Source;
-use linkjit_remote::Remote;
 
 use crate::args::{Crt, Item, MAIN, RunOptions};
 use crate::executor;
@@ -71,7 +70,12 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let reading = Instant::now();
     if options.lazy {
         let (reporter, remote) = (*reporter, remote.clone());
-        jit.session().set_lazy_failure_handler(Arc::new(move |failure| end(failure, &reporter, remote.as_deref())));
+        // Nothing could be done in the place of what can't be linked.
+        let scratch = scratch.as_ref().map(|scratch| scratch.path().to_owned());
+        jit.session().set_lazy_failure_handler(Arc::new(move |failure| {
+            reporter.failures(&[Failure::Jit(failure.error.clone())]);
+            executor::fail(remote.as_deref(), scratch.as_deref())
+        }));
     }
     let mut loader = Loader {
         jit: &jit,
@@ -133,12 +137,6 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         Some(remote) => executor::finish(&remote, code).map_err(one),
         None => Ok(code),
     }
-}
-
-/// Ends a program that has called what can't be linked: nothing could be done in its place.
-fn end(failure: &LazyFailure, reporter: &Reporter, remote: Option<&Remote>) -> ! {
-    reporter.failures(&[Failure::Jit(failure.error.clone())]);
-    executor::fail(remote)
 }
 
 /// The C runtime that is asked for. What a cross compiler compiles needs the runtime that this has the headers of.

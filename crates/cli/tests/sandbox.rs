@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::Fixtures;
+use support::{Fixtures, Outcome};
 
 /// Prints what the system says to what it tries: 0, or an error's number.
 const TRIES: &str = r#"
@@ -19,6 +19,7 @@ const TRIES: &str = r#"
     #include <sys/ioctl.h>
     #include <sys/ptrace.h>
     #include <sys/resource.h>
+    #include <sys/shm.h>
     #include <sys/socket.h>
     #include <sys/stat.h>
     #include <sys/syscall.h>
@@ -50,6 +51,15 @@ const TRIES: &str = r#"
         tries("trace", ptrace(PTRACE_ATTACH, getppid(), 0, 0));
         tries("internet", socket(AF_INET, SOCK_STREAM, 0));
         tries("sockets", socket(AF_UNIX, SOCK_STREAM, 0));
+        tries("datagrams", socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
+        tries("raw datagrams", socketpair(AF_UNIX, SOCK_RAW, 0, pair));
+        tries("memory of all", shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600));
+        tries("limits of others", prlimit(getppid(), RLIMIT_CPU, 0, 0));
+    #ifdef __x86_64__
+        tries("sockets by another number", syscall(0x40000000 | SYS_socket, AF_UNIX, SOCK_STREAM, 0));
+    #else
+        puts("sockets by another number: EACCES");
+    #endif
         tries("ring", syscall(SYS_io_uring_setup, 1, path));
         tries("typing", ioctl(0, TIOCSTI, "x"));
         tries("file by another process", system("exec 2>/dev/null; echo > written") ? (errno = EACCES, -1) : 0);
@@ -78,6 +88,11 @@ session's memory: EACCES
 trace: EACCES
 internet: EACCES
 sockets: EACCES
+datagrams: EACCES
+raw datagrams: EACCES
+memory of all: EACCES
+limits of others: EACCES
+sockets by another number: EACCES
 ring: EACCES
 typing: EACCES
 file by another process: EACCES
@@ -104,6 +119,20 @@ fn programs_in_a_sandbox_write_and_reach_nothing() {
     let numbers: Vec<u32> = release.split('.').map_while(|number| number.parse().ok()).collect();
     assert_eq!(outcome.err, if numbers < vec![6, 12] { "signals" } else { "" });
     assert!(!fixtures.path("written").exists());
+}
+
+/// A function that can't be linked ends the program, and the directory that it may write in goes away then, too.
+#[test]
+fn nothing_is_left_of_programs_that_can_not_go_on() {
+    let fixtures = Fixtures::new("sandbox-left");
+    fixtures.c("main.o", "void missing(void); int main(void) { missing(); return 3; }");
+    fixtures.c("missing.o", "void nowhere(void); void missing(void) { nowhere(); }");
+    let scratch = fixtures.path("scratch");
+    std::fs::create_dir(&scratch).expect("it is new");
+    let mut command = fixtures.command(&["run", "--sandbox", "--lazy", "main.o", "missing.o"]);
+    let outcome = Outcome::run(command.env("TMPDIR", &scratch));
+    assert_eq!(outcome.code, Some(1), "{}", outcome.err);
+    assert_eq!(std::fs::read_dir(&scratch).expect("it is there").count(), 0);
 }
 
 #[test]

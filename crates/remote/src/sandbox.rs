@@ -129,22 +129,81 @@ mod linux {
         libc::SYS_acct,
         libc::SYS_quotactl,
         libc::SYS_syslog,
+        // Memory, queues and semaphores that all processes of the user can find. No ruleset of Landlock holds for them.
+        libc::SYS_shmget,
+        libc::SYS_shmat,
+        libc::SYS_shmctl,
+        libc::SYS_semget,
+        libc::SYS_semop,
+        libc::SYS_semtimedop,
+        libc::SYS_semctl,
+        libc::SYS_msgget,
+        libc::SYS_msgsnd,
+        libc::SYS_msgrcv,
+        libc::SYS_msgctl,
+        libc::SYS_mq_open,
+        libc::SYS_mq_unlink,
     ];
+
+    /// Some kernels have the calls of x86-64 a second time, for programs with short pointers: with this in the number.
+    #[cfg(target_arch = "x86_64")]
+    const SHORT: libc::c_long = 0x4000_0000;
+
+    /// The numbers there of `ptrace`, `kexec_load`, `process_vm_readv` and `process_vm_writev`, and that of `ioctl`, which are
+    /// others.
+    #[cfg(target_arch = "x86_64")]
+    const REFUSED_SHORT: [libc::c_long; 5] = [SHORT | 521, SHORT | 528, SHORT | 539, SHORT | 540, SHORT | 514];
+
+    /// The bits of the type of a socket that are no flags.
+    const SOCKET_TYPE: SeccompCmpOp = SeccompCmpOp::MaskedEq(0xf);
 
     /// Controls of terminals that type in its user's place.
     const TYPING: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 
     pub(super) fn limit_calls() -> io::Result<()> {
         let filter = || -> Result<BpfProgram, seccompiler::BackendError> {
-            let mut rules: std::collections::BTreeMap<_, _> = REFUSED.iter().map(|&call| (call, vec![])).collect();
-            let is = |control| SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, control);
-            let typing = TYPING.iter().map(|&control| SeccompRule::new(vec![is(control)?]));
-            rules.insert(libc::SYS_ioctl, typing.collect::<Result<_, _>>()?);
+            let mut rules: Rules = REFUSED.iter().map(|&call| (call, vec![])).collect();
+            rules.extend(refused_at_times()?);
+            // Nobody misses them.
+            #[cfg(target_arch = "x86_64")]
+            {
+                let short: Vec<_> = rules.keys().map(|&call| call | SHORT).chain(REFUSED_SHORT).collect();
+                rules.extend(short.into_iter().map(|call| (call, vec![])));
+            }
             let refused = SeccompAction::Errno(libc::EACCES.cast_unsigned());
             let architecture = std::env::consts::ARCH.try_into()?;
             SeccompFilter::new(rules, SeccompAction::Allow, refused, architecture)?.try_into()
         };
         let filter = filter().map_err(io::Error::other)?;
         seccompiler::apply_filter(&filter).map_err(io::Error::other)
+    }
+
+    /// Rules by the numbers of calls.
+    type Rules = std::collections::BTreeMap<libc::c_long, Vec<SeccompRule>>;
+
+    /// Calls that are refused with some arguments: if one of the conditions holds.
+    fn refused_at_times() -> Result<Rules, seccompiler::BackendError> {
+        let rules = |conditions: &[(u8, SeccompCmpOp, u64)]| {
+            let rule = |(argument, operator, value): &(u8, SeccompCmpOp, u64)| {
+                let condition = SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, operator.clone(), *value)?;
+                SeccompRule::new(vec![condition])
+            };
+            conditions.iter().map(rule).collect::<Result<Vec<_>, _>>()
+        };
+        let number = |value: i32| u64::from(value.cast_unsigned());
+        Ok(Rules::from([
+            (libc::SYS_ioctl, rules(&TYPING.map(|control| (1, SeccompCmpOp::Eq, control)))?),
+            // One of a pair of datagrams can be turned to others, by the name of a file. The system takes raw for that, too.
+            (
+                libc::SYS_socketpair,
+                rules(&[
+                    (0, SeccompCmpOp::Ne, number(libc::AF_UNIX)),
+                    (1, SOCKET_TYPE, number(libc::SOCK_DGRAM)),
+                    (1, SOCKET_TYPE, number(libc::SOCK_RAW)),
+                ])?,
+            ),
+            // To limit others may end them.
+            (libc::SYS_prlimit64, rules(&[(0, SeccompCmpOp::Ne, 0)])?),
+        ]))
     }
 }

@@ -108,7 +108,7 @@ fn session(options: &Options, remote: Option<&Arc<Remote>>) -> Result<Jit> {
     // Nothing could be done in place of a function that can't be linked.
     jit.session().set_lazy_failure_handler(Arc::new(move |failure: &LazyFailure| {
         Failure::from(failure.error.clone()).say();
-        executor::fail(remote.as_deref())
+        executor::fail(remote.as_deref(), None)
     }));
     for path in &options.preload {
         jit.session().executor().open_library(path.as_os_str().as_encoded_bytes(), true)?;
