@@ -44,7 +44,7 @@ impl Random {
 /// The answer of a true executor to a session's greeting.
 fn welcome() -> (Vec<u8>, usize) {
     let (mut ours, theirs) = sockets();
-    let greeting = [&b"linkjit\0"[..], &2u32.to_le_bytes(), &0u32.to_le_bytes()].concat();
+    let greeting = [&b"linkjit\0"[..], &3u32.to_le_bytes(), &0u32.to_le_bytes()].concat();
     let serving = serving(theirs, &Token::none(), Arc::new(Fake::default()));
     ours.write_all(&greeting).unwrap();
     ours.shutdown(Shutdown::Write).unwrap();
