@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ::object::{File, Object, ObjectSymbol};
 use linkjit::executor::ObjectFormat;
 use linkjit::{Error, SystemCompiler};
 use linkjit_link::names::NamePool;
@@ -67,6 +68,15 @@ fn format_of(source: &Source) -> Option<ObjectFormat> {
 pub(crate) fn check<'a>(mut files: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
     let first = files.find_map(|file| read(file).ok().filter(|source| object::format(source.bytes()).is_some()));
     first.map_or(Ok(()), |source| Ok(object::read(&source, &mut NamePool::default()).map(drop)?))
+}
+
+/// Returns whether a file is an object that refers to what only the libraries of MinGW-w64 have. They are not in those DLLs of
+/// Windows that other objects get.
+pub(crate) fn needs_mingw(path: &Path) -> bool {
+    let is_mingws = |name: &[u8]| name.starts_with(b"__mingw_") || name == b"__gxx_personality_seh0";
+    let Some(source) = path.is_file().then(|| read(path).ok()).flatten() else { return false };
+    let Ok(file) = File::parse(source.bytes()) else { return false };
+    file.symbols().any(|symbol| symbol.is_undefined() && symbol.name_bytes().is_ok_and(is_mingws))
 }
 
 /// Returns whether a file is to be compiled.

@@ -139,11 +139,13 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     }
 }
 
-/// The C runtime that is asked for. What a cross compiler compiles needs the runtime that this has the headers of.
+/// The C runtime that is asked for. What MinGW's compilers have compiled needs the runtime that these have the headers of,
+/// if they are there.
 fn crt(options: &RunOptions, format: ObjectFormat, compiler: TargetCompiler) -> linkjit::Result<CrtProvider> {
-    let is_cross = format == ObjectFormat::Coff && ObjectFormat::HOST != format;
+    let is_cross = ObjectFormat::HOST != format;
+    let needs = |item: &Item| is_cross && is_source(&item) || needs_mingw(item);
     match &options.crt {
-        None if is_cross && options.items.iter().any(|item| is_source(&item)) => {
+        None if format == ObjectFormat::Coff && options.items.iter().any(needs) => {
             let library = compiler.file("-print-file-name=libmingw32.a").and_then(|path| path.canonicalize().ok());
             let directory = library.as_deref().and_then(|path| path.parent()?.parent());
             directory.map_or_else(|| Ok(CrtProvider::built_in()), CrtProvider::mingw)
@@ -153,6 +155,10 @@ fn crt(options: &RunOptions, format: ObjectFormat, compiler: TargetCompiler) -> 
         Some(Crt::Xwin(directory)) => CrtProvider::xwin(directory),
         Some(Crt::MinGw(directory)) => CrtProvider::mingw(directory),
     }
+}
+
+fn needs_mingw(item: &Item) -> bool {
+    item.file().is_some_and(inputs::needs_mingw)
 }
 
 fn is_source(item: &&Item) -> bool {

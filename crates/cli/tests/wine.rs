@@ -98,6 +98,35 @@ fn an_executor_under_wine_serves_over_standard_input_and_output() {
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(42), "", "one\r\n"));
 }
 
+/// Objects of MinGW's compilers need its libraries, which nobody has to name.
+#[test]
+fn crashes_of_programs_that_mingw_has_compiled_are_told() {
+    build();
+    let fixtures = Fixtures::new("wine-crash");
+    fixtures.write(
+        "crash.c",
+        "#include <stdio.h>
+         __attribute__((noinline)) void inner(int *place) { *place = 1; }
+         int main(int argc, char **argv) {
+             printf(\"%d %Lg\\n\", argc, 1.5L);
+             fflush(stdout);
+             if (argc > 1) ((void (*)(void)) 8)();
+             inner((int *) 16);
+             return 0;
+         }",
+    );
+    fixtures.tool(&["x86_64-w64-mingw32-gcc", "-O1", "-c", "crash.c", "-o", "crash.obj"]);
+    let violation = "is gone: EXCEPTION_ACCESS_VIOLATION at address";
+    for (arguments, prints, place) in [
+        (&["crash.obj"][..], "1 1.5", format!("{violation} 0x10 in inner (crash.obj)")),
+        (&["crash.obj", "--", "x"], "2 1.5", format!("{violation} 0x8 in a call from main (crash.obj)")),
+    ] {
+        let outcome = run(&fixtures, arguments);
+        assert!(outcome.err.contains(&place), "{}", outcome.err);
+        assert_eq!((outcome.out.trim_end(), outcome.code), (prints, Some(5)), "{}", outcome.err);
+    }
+}
+
 #[test]
 fn an_interrupt_is_no_success() {
     build();

@@ -333,7 +333,9 @@ unsafe extern "C" {
 /// Ends the process at once.
 pub(crate) fn exit_now(code: c_int) -> ! {
     // SAFETY: the handle is that of the process itself.
-    unsafe { TerminateProcess(GetCurrentProcess(), code.cast_unsigned()) };
+    let this = unsafe { GetCurrentProcess() };
+    // SAFETY: as above.
+    unsafe { TerminateProcess(this, code.cast_unsigned()) };
     // It ends before the call returns.
     std::process::abort()
 }

@@ -15,6 +15,7 @@ const ORDER: &[(&str, &[&str])] = &[
     (
         "executor",
         &[
+            "crash",
             "fork",
             "os",
             "unwind",
