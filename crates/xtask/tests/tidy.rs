@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("target", &[]),
     ("host", &[]),
     ("link", &["linkjit-target"]),
+    ("ir", &[]),
     ("executor", &["linkjit-target", "linkjit-host"]),
     ("remote", &["linkjit-executor"]),
     ("llvm", &[]),

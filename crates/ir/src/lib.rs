@@ -1,0 +1,46 @@
+//! Reads the text of an LLVM IR module and cuts it into small ones, of a function each, without LLVM. A session that
+//! compiles functions when they are first called hands one slice after the other to a compiler.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! text --lexer--> tokens --read--> entities, and what each refers to
+//!      --groups--> what must be in one module, what stays, which local names others need   --names--> their new names
+//! slice(f): f and its group, whole --write--> + declarations, types, attributes, COMDAT groups, metadata: a closure
+//! rest():   all that is with no function that can be cut
+//! ```
+//!
+//! Entities are separated by tokens alone: instructions are not understood, and need not be. So the text may be of any
+//! LLVM from 17 to 22.
+//!
+//! # What a slice has
+//!
+//! - The wanted definitions with all that can't be in another module: members of the COMDAT group, aliases, tables with
+//!   `blockaddress`, the parent of a function that knows its frame, what `!associated` names.
+//! - Declarations of other symbols. Small constants whose address means nothing are copied instead.
+//! - Local symbols that other groups refer to are hidden ones with a suffix in all slices. What has only a number gets a
+//!   name. `linkonce` is `weak`, since the reasons to keep a definition are in other slices.
+//! - Named types, attribute groups, the module's flags, the metadata that is referred to. A compile unit has no lists of
+//!   what else is in it.
+//!
+//! # What stays in the rest
+//!
+//! Variables, assembly of the module, ifuncs with their resolvers, what lists like `llvm.global_ctors` and `llvm.used`
+//! name, and functions that know a local symbol by its name in assembly (see [`Stays`]). Orders of uses and summaries are
+//! in no slice. `available_externally` definitions are declared.
+
+#![forbid(unsafe_code)]
+
+mod entity;
+mod error;
+mod groups;
+mod header;
+mod lexer;
+mod module;
+mod names;
+mod read;
+mod write;
+
+pub use entity::{Definition, EntityId, EntityKind, Linkage, Stays, Visibility};
+pub use error::{Error, Result};
+pub use module::Module;
