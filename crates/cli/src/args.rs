@@ -23,7 +23,8 @@ Inputs and options may come in any order; among inputs, -l, --jd and --whole-arc
 
 linkjit looks at the content of an input, not at its name. It may be an object, a static library (whose
 members are linked when they are needed), a shared library or a GNU ld script. Sources (.c .cc .cpp
-.cxx .C .s .S .ll .bc) are compiled first, with $CC, $CXX or clang. C++ needs no -l stdc++.
+.cxx .C .s .S) are compiled first, with $CC or $CXX; LLVM IR and bitcode (.ll .bc) by the LLVM library that
+$LINKJIT_LLVM names, or the newest installed one, or clang. C++ needs no -l stdc++.
 
 -l searches the directories of -L, then the system's, then the compiler's; in each, linkjit prefers
 libLIB.so to libLIB.a.

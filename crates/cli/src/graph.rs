@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use linkjit::{Compiler, SystemCompiler};
+use linkjit::executor::ObjectFormat;
 use linkjit_link::graph::{LinkGraph, Reachability, SymbolId};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
@@ -12,11 +12,12 @@ use linkjit_link::source::Source;
 use crate::args::GraphOptions;
 use crate::inputs::{self, Kind};
 use crate::report::Failure;
+use crate::sources::SourceCompiler;
 
 /// Prints what `options` ask for.
 pub(crate) fn graph(options: &GraphOptions) -> Result<(), Failure> {
     let source = if inputs::is_source(&options.file) {
-        SystemCompiler.compile(&options.file)?
+        SourceCompiler::new(ObjectFormat::HOST).compile(&options.file)?.0
     } else {
         inputs::read(&options.file)?
     };

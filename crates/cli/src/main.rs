@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod script;
 mod search;
+mod sources;
 mod wine;
 
 use std::ffi::{c_char, c_int};

@@ -21,6 +21,7 @@ use crate::progress::{Progress, Watch};
 use crate::report::{Failure, Reporter, Times};
 use crate::script::{self, Definition, ScriptInput, Value};
 use crate::search::{Search, developers_directories};
+use crate::sources::SourceCompiler;
 
 /// Scripts that name scripts go no deeper: one that names itself ends here.
 const SCRIPT_DEPTH: usize = 8;
@@ -58,7 +59,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let sources = {
         // As a compiler removes its own files; the program that is run later handles signals itself.
         let _private = temporary::remove_at_signals();
-        compile(options, compiler, &mut progress, &mut warnings)
+        compile(options, &SourceCompiler::new(format), &mut progress, &mut warnings)
     };
     if !reporter.is_json() {
         progress.say(&warnings);
@@ -169,7 +170,7 @@ fn is_source(item: &&Item) -> bool {
 /// warnings.
 fn compile(
     options: &RunOptions,
-    compiler: TargetCompiler,
+    compiler: &SourceCompiler,
     progress: &mut Progress,
     warnings: &mut String,
 ) -> VecDeque<linkjit::Result<Source>> {
@@ -188,7 +189,7 @@ fn compile(
                     // Nothing that is done under this lock can panic.
                     let next = queue.lock().ok().and_then(|mut queue| queue.next());
                     let Some((index, Item::Input(path))) = next else { return };
-                    if sender.send((index, compiler.compile_with_warnings(path))).is_err() {
+                    if sender.send((index, compiler.compile(path))).is_err() {
                         return;
                     }
                 }

@@ -24,14 +24,14 @@ pub(crate) const PACKAGE: &str = if cfg!(windows) {
 pub(crate) fn installed() -> Vec<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
     for (directory, version) in directories() {
-        let mut files = entries(&directory);
+        // What has no version in its name has the directory's.
+        let version_of = |file: &PathBuf| version_in(file.file_name()?.to_str()?)?.or(version);
+        let files = entries(&directory).filter_map(|file| Some((version_of(&file)?, file)));
+        let mut files: Vec<_> = files.filter(|(version, _)| (OLDEST..=NEWEST).contains(version)).collect();
         files.sort();
-        for file in files {
-            let named = file.file_name().and_then(|name| version_in(name.to_str()?));
-            // What has no version in its name has the directory's.
-            let Some(version) = named.and_then(|named| named.or(version)) else { continue };
+        for (version, file) in files {
             let path = file.canonicalize().unwrap_or(file);
-            if (OLDEST..=NEWEST).contains(&version) && !found.iter().any(|(_, other)| *other == path) {
+            if !found.iter().any(|(_, other)| *other == path) {
                 found.push((version, path));
             }
         }
@@ -111,9 +111,9 @@ fn directories() -> Vec<(PathBuf, Option<u32>)> {
     found
 }
 
-fn entries(directory: &Path) -> Vec<PathBuf> {
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten();
-    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+    entries.filter_map(|entry| Some(entry.ok()?.path()))
 }
 
 #[cfg(all(test, not(windows)))]
