@@ -9,6 +9,9 @@ pub(crate) fn is_bitcode(code: &[u8]) -> bool {
     BITCODE.iter().any(|magic| code.starts_with(magic))
 }
 
+/// LLVM's parser is recursive: deeper nesting could overflow the stack. Compilers' output is far from it.
+const DEEPEST: usize = 10_000;
+
 /// Refuses what can't be a module.
 pub(crate) fn check(name: &str, code: &[u8]) -> Result<(), Error> {
     let refuse = |problem: String| Err(Error::Input { name: name.to_owned(), problem });
@@ -22,6 +25,9 @@ pub(crate) fn check(name: &str, code: &[u8]) -> Result<(), Error> {
     if let Some(at) = code.iter().position(|byte| *byte == 0) {
         return refuse(format!("neither IR text nor bitcode: a null byte in line {}", line(at)));
     }
+    if let Some(at) = too_deep(code) {
+        return refuse(format!("line {}: more than {DEEPEST} brackets are open", line(at)));
+    }
     match std::str::from_utf8(code) {
         Ok(_) => Ok(()),
         Err(error) => refuse(format!(
@@ -29,6 +35,25 @@ pub(crate) fn check(name: &str, code: &[u8]) -> Result<(), Error> {
             line(error.valid_up_to())
         )),
     }
+}
+
+/// Returns the place of the bracket that is nested too deep.
+fn too_deep(code: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_string, mut in_comment) = (0usize, false, false);
+    code.iter().position(|byte| {
+        match byte {
+            b'\n' => in_comment = false,
+            _ if in_comment => {}
+            // A quote within a string is written as \22.
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b';' => in_comment = true,
+            b'(' | b'[' | b'{' | b'<' => depth += 1,
+            b')' | b']' | b'}' | b'>' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEEPEST
+    })
 }
 
 #[cfg(test)]
@@ -44,5 +69,10 @@ mod tests {
         assert_eq!(problem(b"a\nb\0"), Err("x: neither IR text nor bitcode: a null byte in line 2".into()));
         let at = "x: neither IR text nor bitcode: a byte in line 3 is not UTF-8 (LLVM writes such bytes as \\xx)";
         assert_eq!(problem(b"a\n\n\xff"), Err(at.into()));
+        let nested = |open: &str| problem(format!("\n{}", open.repeat(DEEPEST + 1)).as_bytes());
+        assert_eq!(nested("[1 x "), Err("x: line 2: more than 10000 brackets are open".into()));
+        for balanced in ["[] ", "\"[\" ", "; [\n"] {
+            assert_eq!(nested(balanced), Ok(()));
+        }
     }
 }
