@@ -138,7 +138,8 @@ pub struct Definition {
     pub kind: EntityKind,
     /// Its name in the module. A value without a name has its number.
     pub name: String,
-    /// Its name in slices: another one if it was local and others refer to it.
+    /// Its name in slices: another one if it was local and others refer to it. It may have a `\1` in front, as in the
+    /// module: then it is the linker's name as it is, without what a system puts before names.
     pub symbol: String,
     /// Its linkage in the module.
     pub linkage: Linkage,
@@ -164,6 +165,13 @@ pub(crate) struct Entity {
     pub(crate) references: Range<u32>,
     /// Of symbols.
     pub(crate) symbol: Option<Symbol>,
+}
+
+impl Entity {
+    /// Whether slices can define it: a symbol that the module defines, or assembly.
+    pub(crate) fn is_definition(&self) -> bool {
+        self.kind == EntityKind::Assembly || self.symbol.is_some_and(|symbol| symbol.is_definition)
+    }
 }
 
 /// What is known of an entity that is a symbol.

@@ -43,7 +43,7 @@ impl Groups {
         };
         for (id, entity) in ids(entities).zip(&entities.all) {
             let group = groups.of_entity(id);
-            if is_definition(entities, id) || entity.kind == EntityKind::Assembly {
+            if entity.is_definition() {
                 groups.members.entry(group).or_default().push(id);
             }
             if entity.kind == EntityKind::Function && is_definition(entities, id) {
@@ -58,7 +58,7 @@ impl Groups {
         groups
     }
 
-    fn of_entity(&self, id: EntityId) -> u32 {
+    pub(crate) fn of_entity(&self, id: EntityId) -> u32 {
         self.group.get(id.index()).copied().unwrap_or(id.0)
     }
 
@@ -167,7 +167,8 @@ fn listed(entities: &Entities, union: &mut Union) -> Vec<(EntityId, Stays)> {
     let mut stays = Vec::new();
     for (id, entity) in ids(entities).zip(&entities.all) {
         let Some(symbol) = entity.symbol else { continue };
-        if symbol.linkage == Linkage::Appending {
+        // Annotations are for tools: there is nothing of them in an object.
+        if symbol.linkage == Linkage::Appending && entities.symbols.get(&b"llvm.global.annotations"[..]) != Some(&id) {
             stays.push((id, Stays::Listed));
             for target in targets(entities, id).filter(|&target| is_definition(entities, target)) {
                 union.join(id, target);

@@ -48,11 +48,16 @@ impl Header {
         header.parameters = Some(open.start..close);
         header.tail = close;
         let mut is_in_tail = false;
+        let mut has_data = false;
         while let Some(token) = tokens.next() {
             const CLAUSES: [&str; 8] =
                 ["section", "partition", "comdat", "align", "gc", "prefix", "prologue", "personality"];
             let is_clause = token.kind == Kind::Word && CLAUSES.contains(&token.text(text));
             is_in_tail |= is_clause || token.kind == Kind::MetadataName;
+            has_data |= token.is(text, "prefix") || token.is(text, "prologue");
+            if token.is(text, "{") && !has_data {
+                return None;
+            }
             header.note(text, token, &tokens);
             let end = if token.kind == Kind::Open { group_end(&mut tokens)? } else { token.end };
             if !is_in_tail {
@@ -137,7 +142,8 @@ impl Header {
 
     /// Reads the type of a variable or an alias; returns the token behind it.
     fn type_of(&mut self, text: &str, tokens: &mut Lexer<'_>) -> Option<Option<Token>> {
-        let first = tokens.next()?;
+        let is_of_type = |token: &Token| matches!(token.kind, Kind::Word | Kind::Local | Kind::Open);
+        let first = tokens.next().filter(is_of_type)?;
         let mut end = if first.kind == Kind::Open { group_end(tokens)? } else { first.end };
         let mut next = tokens.next();
         if let Some(open) = next.filter(|token| first.is(text, "target") && token.is(text, "(")) {

@@ -1,6 +1,8 @@
 //! A module that was read, and what can be asked of it.
 
-use crate::entity::{Definition, EntityId, EntityKind};
+use std::collections::HashSet;
+
+use crate::entity::{Definition, Entity, EntityId, EntityKind};
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::names::{NewNames, new_names, plain, suffix_of};
@@ -97,12 +99,14 @@ impl Module {
     /// If the module does not define a wanted symbol.
     pub fn slice(&self, wanted: &[EntityId]) -> Result<String> {
         let mut define = Vec::new();
+        let mut groups = HashSet::new();
         for &id in wanted {
-            let members = self.groups.members(id);
-            if !members.contains(&id) {
+            if !self.is_defined(id) {
                 return Err(Error::NotDefined(self.shown(id)));
             }
-            define.extend_from_slice(members);
+            if groups.insert(self.groups.of_entity(id)) {
+                define.extend_from_slice(self.groups.members(id));
+            }
         }
         Ok(write(self, &define, Extent::Part))
     }
@@ -116,7 +120,12 @@ impl Module {
     }
 
     fn is_of_rest(&self, id: EntityId) -> bool {
-        self.groups.members(id).contains(&id) && !self.groups.is_cut(id) && !self.groups.is_copied(id)
+        self.is_defined(id) && !self.groups.is_cut(id) && !self.groups.is_copied(id)
+    }
+
+    /// Whether slices can define an entity: a symbol of the module's, or assembly.
+    fn is_defined(&self, id: EntityId) -> bool {
+        self.entities.all.get(id.index()).is_some_and(Entity::is_definition)
     }
 
     fn shown(&self, id: EntityId) -> String {

@@ -145,6 +145,7 @@ impl<'a> Reader<'a> {
         };
         let references = self.unresolved.len();
         let mut last = first;
+        let mut count = 0;
         let keeps_references = !matches!(kind, EntityKind::UseListOrder | EntityKind::Summary);
         while let Some(token) = self.ahead {
             let is_first = token.start == first.start;
@@ -157,6 +158,7 @@ impl<'a> Reader<'a> {
             }
             parts.before = [parts.before[1], Some(token)];
             last = token;
+            count += 1;
             self.take()?;
         }
         if let Some(open) = parts.open.last() {
@@ -164,6 +166,11 @@ impl<'a> Reader<'a> {
             return Err(at(self.text, open.start, reason));
         }
         let end = last.end;
+        let of_words = matches!(kind, EntityKind::Head | EntityKind::Assembly);
+        let length = if first.is(self.text, "target") { 4 } else { 3 };
+        if of_words && (last.kind != Kind::String || count != length || self.unresolved.len() != references) {
+            return Err(at(self.text, first.start, "here is more or less than a string for one word"));
+        }
         if kind == EntityKind::Function && (!last.is(self.text, "}") || parts.body.is_none()) {
             return Err(at(self.text, first.start, "the function that begins here has no body"));
         }
@@ -195,8 +202,10 @@ impl<'a> Reader<'a> {
         match token.kind {
             Kind::Open => {
                 if parts.open.is_empty() && token.is(self.text, "{") {
+                    if parts.cut.is_some() {
+                        return Err(at(self.text, token.start, "the function has a body already"));
+                    }
                     parts.body = Some(token.start);
-                    parts.cut = None;
                 }
                 parts.open.push(token);
             }

@@ -266,7 +266,7 @@ impl<'a> Writer<'a> {
             }
             _ => {
                 out.push_str(self.name(id, entity));
-                out.push_str(" = external");
+                out.push_str(" = external ");
                 self.copy(out, entity, header.start..header.keyword.start, &edits);
                 let is_variable = entity.kind == EntityKind::Variable;
                 out.push_str(if is_variable { header.keyword.text(&self.module.text) } else { "global" });
@@ -354,8 +354,9 @@ impl<'a> Writer<'a> {
         let all = self.references(entity).iter().map(|reference| reference.target);
         let flags: Vec<EntityId> = all
             .filter(|flag| {
-                let text = self.module.entities.all.get(flag.index()).map(|flag| self.text(flag.start..flag.end));
-                !text.is_some_and(|text| text.contains("!\"CG Profile\""))
+                let flag = self.module.entities.all.get(flag.index());
+                let text = flag.filter(|flag| flag.kind == EntityKind::Metadata).map(|f| self.text(f.start..f.end));
+                text.is_some_and(|text| !text.get(..80).unwrap_or(text).contains("!\"CG Profile\""))
             })
             .collect();
         flags.iter().for_each(|&flag| self.push(flag));

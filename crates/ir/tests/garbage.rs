@@ -4,16 +4,16 @@ use linkjit_ir::Module;
 
 const SAMPLE: &str = include_str!("sample.ll");
 
-/// Reads a text, and takes all slices if that succeeds.
+/// Reads a text, and takes all slices if that succeeds. Slices can be read, too.
 fn exercise(text: &str) -> bool {
     let Ok(module) = Module::read(text) else { return false };
-    let functions: Vec<_> = module.functions().collect();
-    for function in &functions {
-        assert!(!function.symbol.is_empty() || function.name.is_empty(), "{function:?} has lost its name");
-        _ = module.slice(&[function.id]);
+    let functions: Vec<_> = module.functions().map(|function| function.id).collect();
+    let single = functions.iter().filter_map(|&function| module.slice(&[function]).ok());
+    for slice in single.chain(module.slice(&functions)).chain([module.rest()]) {
+        if let Err(error) = Module::read(slice.as_str()) {
+            panic!("{error} in a slice:\n{slice}\nof\n{text}");
+        }
     }
-    _ = module.slice(&functions.iter().map(|function| function.id).collect::<Vec<_>>());
-    _ = module.rest();
     true
 }
 

@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("linkjit", &["linkjit-target", "linkjit-host", "linkjit-link", "linkjit-executor"]),
     ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-llvm", "linkjit-remote"]),
     ("xtask", &[]),
-    ("fuzz", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-remote"]),
+    ("fuzz", &["linkjit", "linkjit-host", "linkjit-ir", "linkjit-link", "linkjit-remote"]),
 ];
 const SATELLITE: &[&str] = &["linkjit"];
 

@@ -15,6 +15,8 @@ const CXX: &str = include_str!("../../seeds/program.cpp");
 const ELF: &str = include_str!("../../seeds/elf.s");
 const COFF: &str = include_str!("../../seeds/coff.s");
 
+const IR: &str = include_str!("../../../ir/tests/sample.ll");
+
 /// Texts of the languages that `crates/fuzz/targets/text.rs` knows, by its numbers. Lines of dashes are between them.
 const TEXTS: [&str; 5] = [
     include_str!("../../seeds/scripts.txt"),
@@ -106,6 +108,11 @@ pub(super) fn write_all(corpus: &Path) -> Result<()> {
             save(corpus, "text", &format!("{language}-{number}"), &[[&[language], text.as_bytes()].concat()])?;
         }
     }
+    // Its functions one by one: a shorter input says more.
+    for (number, part) in IR.split_inclusive("\n}\n").enumerate() {
+        save(corpus, "text", &format!("8-{number}"), &[[&[8], part.as_bytes()].concat()])?;
+    }
+    save(corpus, "text", "8", &[[&[8], IR.as_bytes()].concat()])?;
     save(corpus, "text", "5", &[b"\x05__imp_f".to_vec()])?;
     save(corpus, "text", "7", &[b"\x07\x48\x8b\x05\0\0\0\0\xe8\0\0\0\0\xc3".to_vec()])
 }
