@@ -77,7 +77,7 @@ mod executor {
         Ok(code)
     }
 
-    pub(crate) fn fail(_: Option<&Remote>) -> ! {
+    pub(crate) fn fail(_: Option<&Remote>, _: Option<&Path>) -> ! {
         std::process::exit(1)
     }
 
