@@ -32,7 +32,8 @@ impl SourceCompiler {
             Err(missing @ linkjit_llvm::Error::NotFound { .. }) => {
                 let compiled = self.command.compile_with_warnings(source);
                 compiled.map_err(|error| match error {
-                    Error::Compile { file, command, output } => {
+                    // Clang isn't there either; otherwise it has said what is wrong with the source.
+                    Error::Compile { file, command, output } if output.starts_with("can't be started") => {
                         Error::Compile { file, command, output: format!("{}\n{missing}\n", output.trim_end()) }
                     }
                     error => error,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum Error {
     /// No library of LLVM is installed, or none can be used.
     #[error(
-        "no LLVM is installed: install LLVM {} to {} ({}), or set {} to the path of its library{}",
+        "no LLVM that can be used is installed: install LLVM {} to {} ({}), or set {} to the path of its library{}",
         crate::find::OLDEST, crate::find::NEWEST, crate::find::PACKAGE, crate::find::VARIABLE, list(.refused)
     )]
     NotFound {
