@@ -13,6 +13,29 @@
 //! Entities are separated by tokens alone: instructions are not understood, and need not be. So the text may be of any
 //! LLVM from 17 to 22.
 //!
+//! # Example
+//!
+//! ```
+//! let text = "
+//!     @count = internal global i32 0
+//!     define void @add() {
+//!       store i32 1, ptr @count
+//!       call void @log()
+//!       ret void
+//!     }
+//!     define internal void @log() {
+//!       ret void
+//!     }";
+//! let module = linkjit_ir::Module::read_with_suffix(text, ".of_example")?;
+//! assert!(module.rest().contains("@count.of_example = dso_local hidden"));
+//! for function in module.functions().filter(|function| function.stays.is_none()) {
+//!     // To be compiled when the function is first called. It defines `function.symbol`.
+//!     let slice = module.slice(&[function.id])?;
+//!     assert_eq!(slice.matches("define").count(), 1);
+//! }
+//! # Ok::<(), linkjit_ir::Error>(())
+//! ```
+//!
 //! # What a slice has
 //!
 //! - The wanted definitions with all that can't be in another module: members of the COMDAT group, aliases, tables with

@@ -23,6 +23,8 @@ pub(crate) struct Entities {
     pub(crate) references: Vec<Reference>,
     pub(crate) symbols: Names,
     pub(crate) comdats: Names,
+    /// What says something about the whole module: its head, and named metadata.
+    pub(crate) of_module: Vec<EntityId>,
     /// Pairs of which neither works without the other in its module.
     pub(crate) pairs: Vec<(EntityId, EntityId)>,
     /// Strings of assembly, with the entities that have them.
@@ -179,6 +181,9 @@ impl<'a> Reader<'a> {
             (EntityKind::Function, cut) => cut.unwrap_or(last.start),
             _ => end,
         };
+        if matches!(kind, EntityKind::Head | EntityKind::NamedMetadata) {
+            self.entities.of_module.push(id);
+        }
         let name = if kind == EntityKind::Attributes { self.attributes_name(first) } else { first };
         self.entities.all.push(Entity {
             kind,

@@ -28,17 +28,15 @@ pub(crate) fn write(module: &Module, define: &[EntityId], extent: Extent) -> Str
     let mut writer = Writer {
         module,
         extent,
-        is_defined: vec![false; module.entities.all.len()],
-        is_seen: vec![false; module.entities.all.len()],
+        defined: Set::new(module),
+        seen: Set::new(module),
         queue: Vec::new(),
         parts: Parts::default(),
         units: Vec::new(),
     };
     for &id in define {
         writer.push(id);
-        if let Some(place) = writer.is_defined.get_mut(id.index()) {
-            *place = true;
-        }
+        writer.defined.insert(id);
     }
     writer.queue.reverse();
     writer.module_wide();
@@ -60,11 +58,33 @@ struct Parts {
     metadata: String,
 }
 
+/// A set of entities, a bit for each of the module: a slice must not cost much more than what is in it.
+struct Set(Vec<u64>);
+
+impl Set {
+    fn new(module: &Module) -> Self {
+        Self(vec![0; module.entities.all.len().div_ceil(64)])
+    }
+
+    fn contains(&self, id: EntityId) -> bool {
+        self.0.get(id.index() / 64).is_some_and(|word| word >> (id.index() % 64) & 1 == 1)
+    }
+
+    /// Adds an entity, unless it is in the set.
+    fn insert(&mut self, id: EntityId) -> bool {
+        let is_new = !self.contains(id);
+        if let Some(word) = self.0.get_mut(id.index() / 64) {
+            *word |= 1 << (id.index() % 64);
+        }
+        is_new
+    }
+}
+
 struct Writer<'a> {
     module: &'a Module,
     extent: Extent,
-    is_defined: Vec<bool>,
-    is_seen: Vec<bool>,
+    defined: Set,
+    seen: Set,
     queue: Vec<EntityId>,
     parts: Parts,
     /// The compile units that were written.
@@ -73,14 +93,9 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn push(&mut self, id: EntityId) {
-        if let Some(seen) = self.is_seen.get_mut(id.index()).filter(|seen| !**seen) {
-            *seen = true;
+        if self.seen.insert(id) {
             self.queue.push(id);
         }
-    }
-
-    fn is_defined(&self, id: EntityId) -> bool {
-        self.is_defined.get(id.index()).copied().unwrap_or_default()
     }
 
     fn text(&self, range: Range<u32>) -> &'a str {
@@ -168,7 +183,7 @@ impl<'a> Writer<'a> {
     fn symbol(&mut self, id: EntityId, entity: &Entity, header: &Header, symbol: &Symbol) {
         let is_copy = self.module.groups.is_copied(id);
         let mut out = String::new();
-        let is_function = if self.is_defined(id) || is_copy {
+        let is_function = if self.defined.contains(id) || is_copy {
             self.definition(&mut out, id, entity, header, symbol);
             entity.kind == EntityKind::Function
         } else {
@@ -329,7 +344,8 @@ impl<'a> Writer<'a> {
     /// What belongs to no symbol.
     fn module_wide(&mut self) {
         let module = self.module;
-        for entity in &module.entities.all {
+        let of_module = module.entities.of_module.iter();
+        for entity in of_module.filter_map(|id| module.entities.all.get(id.index())) {
             match entity.kind {
                 EntityKind::Head => {
                     self.parts.head += self.text(entity.start..entity.end);
