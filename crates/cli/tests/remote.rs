@@ -45,9 +45,9 @@ impl Listener {
 const STRANGE: [&[u8]; 5] = [
     b"GET / HTTP/1.1\r\n\r\n",
     // A wrong token, another version, a token of 4 GiB, a cut one.
-    b"linkjit\0\x02\0\0\0\x05\0\0\0guess",
+    b"linkjit\0\x03\0\0\0\x05\0\0\0guess",
     b"linkjit\0\x63\0\0\0\x06\0\0\0secret",
-    b"linkjit\0\x02\0\0\0\xff\xff\xff\xff",
+    b"linkjit\0\x03\0\0\0\xff\xff\xff\xff",
     b"linkj",
 ];
 

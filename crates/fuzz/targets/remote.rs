@@ -18,7 +18,7 @@ use linkjit_fuzz::refusing::Refusing;
 use linkjit_remote::{Remote, Token, Transport, serve};
 
 /// The bytes with which a session without a token greets.
-const GREETING: &[u8] = b"linkjit\0\x02\0\0\0\0\0\0\0";
+const GREETING: &[u8] = b"linkjit\0\x03\0\0\0\0\0\0\0";
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&first, said)) = bytes.split_first() else { return };

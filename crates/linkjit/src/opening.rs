@@ -7,11 +7,11 @@ use linkjit_executor::{AddressOf, DylibReply, DylibRequest, ExecAddr, ImageId, O
 use linkjit_link::names::NameId;
 
 use crate::batch::Goal;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::lookup::{look_up, look_up_running};
 use crate::session::job::{self, Job};
-use crate::session::{Address, DefinedBy, DylibId, DylibState, ExecutionSession, MatchScope, State};
+use crate::session::{Address, DefinedBy, DylibId, DylibState, ExecutionSession, MatchScope, Owned, State};
 
 impl ExecutionSession {
     /// Answers linked code that takes JITDylibs for libraries.
@@ -20,8 +20,12 @@ impl ExecutionSession {
             DylibRequest::Open { name, flags, caller } => self.answer_open(name, flags, caller),
             DylibRequest::OpenAgain { image, keep } => self.answer_open_again(image, keep),
             DylibRequest::Close { image } => {
-                let Some(id) = self.state().dylib_of_image(image) else { return DylibReply::NotHere };
-                match self.close_opened(id) {
+                let (id, tables) = {
+                    let state = self.state();
+                    (state.dylib_of_image(image), state.number())
+                };
+                let Some(id) = id else { return DylibReply::NotHere };
+                match self.close_opened(id, tables) {
                     Ok(true) => DylibReply::Closed,
                     Ok(false) => DylibReply::NotHere,
                     Err(error) => self.failure(id, &error.to_string()),
@@ -80,21 +84,28 @@ impl ExecutionSession {
     fn open(&self, dylib: &JitDylib, flags: OpenFlags) -> Result<DylibReply> {
         let id = dylib.id();
         let _names = self.use_names();
-        let names = {
+        let (tables, names) = {
             let mut state = self.state();
             state.prepare_opening(id);
-            if flags.now { own_names(&state, id) } else { Vec::new() }
+            (state.number(), if flags.now { own_names(&state, id) } else { Vec::new() })
         };
         look_up(self, id, &names, Goal::LinkWithAllInitializers)?;
-        let opening = self.begin_opening()?;
+        let opening = self.begin_opening_in(tables)?;
         let image = self.state().open(id, flags)?;
         if let Err(error) = dylib.run_pending_initializers() {
-            self.close_opened(id)?;
+            self.close_opened(id, tables)?;
             return Err(error);
         }
         drop(opening);
         self.wait_until_initialized(id)?;
         Ok(DylibReply::Opened(image))
+    }
+
+    /// Waits for the right to open and close. An error if the code that asks for it is of a process that the session does
+    /// not have any more.
+    fn begin_opening_in(&self, tables: u32) -> Result<Option<Owned<'_>>> {
+        let opening = self.begin_opening()?;
+        if self.state().number() == tables { Ok(opening) } else { Err(Error::Closed) }
     }
 
     /// Links and initializes what was added to an open JITDylib, and to those that it needs, since it was opened.
@@ -111,8 +122,8 @@ impl ExecutionSession {
     }
 
     /// Takes back one opening; false if there is none.
-    fn close_opened(&self, id: DylibId) -> Result<bool> {
-        let _opening = self.begin_opening()?;
+    fn close_opened(&self, id: DylibId, tables: u32) -> Result<bool> {
+        let _opening = self.begin_opening_in(tables)?;
         if !self.state().close(id) {
             return Ok(false);
         }

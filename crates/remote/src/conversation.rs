@@ -16,6 +16,9 @@ use crate::frame::{Frame, Kind, PAYLOAD_LIMIT};
 use crate::mail::{Errand, Mailbox, Waited};
 use crate::message::{self, Reply};
 
+/// The most calls of one side that are open in a conversation.
+const DEEPEST: u32 = 100;
+
 /// One side of a conversation.
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -44,6 +47,11 @@ impl Conversation {
 
     /// Makes a call, and answers those that the peer makes from within it.
     pub(crate) fn call(&self, connection: &Arc<Connection>, payload: &[&[u8]]) -> Result<Vec<u8>, ExecutorError> {
+        // Each level takes some of both threads' stacks, and a peer may ask within each answer.
+        if self.mail.level() >= DEEPEST {
+            let what = format!("request: calls that are nested more than {DEEPEST} deep are not supported");
+            return Err(ExecutorError::Invalid { what });
+        }
         self.mail
             .open_call(|| connection.time_limit().and_then(|limit| Some((Instant::now().checked_add(limit)?, limit))));
         let _waiting = connection.waiting();

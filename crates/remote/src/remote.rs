@@ -412,6 +412,9 @@ impl Executor for Remote {
     }
 
     fn shut_down(&self) {
+        if self.link.connection.is_forked() {
+            return;
+        }
         self.link.connection.close(disconnected("it was shut down"), false);
         self.link.connection.hang_up();
         if let Some(child) = &self.child {

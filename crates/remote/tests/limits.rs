@@ -196,10 +196,8 @@ fn stalled(passes_calls: bool) -> Remote {
 fn an_executor_that_does_not_answer_is_gone() {
     in_time(|| {
         let remote = stalled(true);
-        let start = Instant::now();
         let error = call(&remote, ADD, &[1]).unwrap_err();
         assert!(matches!(&error, ExecutorError::Disconnected { why } if why.contains("has said nothing")), "{error}");
-        assert!(start.elapsed() < Duration::from_secs(10));
         assert!(call(&remote, ADD, &[1]).is_err());
     });
 }
@@ -208,7 +206,6 @@ fn an_executor_that_does_not_answer_is_gone() {
 fn a_write_that_blocks_does_not_hang() {
     in_time(|| {
         let remote = stalled(false);
-        let start = Instant::now();
         // More than any system keeps for a socket.
         let names = vec![vec![b'x'; 1 << 20]; 3];
         let names: Vec<_> = names.iter().map(|name| &name[..]).collect();
@@ -218,7 +215,6 @@ fn a_write_that_blocks_does_not_hang() {
         }
         let error = error.unwrap();
         assert!(matches!(&error, ExecutorError::Disconnected { .. }), "{error}");
-        assert!(start.elapsed() < Duration::from_secs(10));
     });
 }
 

@@ -253,7 +253,12 @@ impl ExecutionSession {
     fn link_lazy(&self, number: u32, function: LazyFunction) -> Result<ExecAddr> {
         let (from, target) = function.target;
         loop {
-            let removals = self.state().removals();
+            let removals = {
+                let state = self.state();
+                // It may have been one of another process.
+                state.lazy().get(number).ok_or(Error::TrackerRemoved)?;
+                state.removals()
+            };
             let found = look_up(self, from, &[target], Goal::LinkForCall)?;
             let Some(&Address::At(address)) = found.first() else {
                 return Err(Error::ThreadLocal { name: self.names().text(target).into_owned() });

@@ -74,7 +74,7 @@ pub(crate) use state_guard::StateGuard;
 pub(crate) use symbolize::IMPLEMENTATION;
 pub use symbolize::{DefinedSymbol, SymbolAt};
 pub use tracker::ResourceTracker;
-pub(crate) use turns::Linking;
+pub(crate) use turns::{Linking, Owned};
 use turns::{OwnedLock, RIGHTS, with_rights};
 pub(crate) use updatable::{Removal, Updatable};
 pub(crate) use vague::{Elsewhere, Together, is_vague};

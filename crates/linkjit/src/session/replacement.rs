@@ -72,6 +72,7 @@ impl ExecutionSession {
     #[expect(clippy::needless_pass_by_value, reason = "the session keeps it")]
     pub fn replace_executor(&self, executor: Arc<dyn Executor>) -> Result<Vec<JitDylib>> {
         self.check_replaceable(executor.as_ref())?;
+        self.check_no_right()?;
         self.executor().shut_down();
         let _names = self.use_names();
         let has_allocator = executor.has_allocator_of_another();

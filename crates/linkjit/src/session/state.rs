@@ -271,6 +271,8 @@ pub(crate) struct State {
     objects_made: u32,
     /// The first number of an object of these tables: those before it were of another executor's.
     pub(super) first_object: u32,
+    /// The number of tables that there were before these.
+    number: u32,
     trackers_made: u32,
     generators_made: u32,
     /// Objects that were removed before they were materialized. What users made of them is dropped with the tables
@@ -330,6 +332,7 @@ impl State {
             dylibs_made: 0,
             objects_made: 0,
             first_object: 0,
+            number: 0,
             trackers_made: 0,
             generators_made: 0,
             removed: Vec::new(),
@@ -367,6 +370,11 @@ impl State {
         self.dylibs.insert(id, dylib);
     }
 
+    /// The number of these tables among those of the session, which has others for each executor.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
     /// Has numbers go on where those of other tables end, which are to be forgotten, and counts.
     pub(super) fn continue_numbers(&mut self, old: &Self) {
         self.dylibs_made = old.dylibs_made;
@@ -374,7 +382,9 @@ impl State {
         self.first_object = old.objects_made;
         self.trackers_made = old.trackers_made;
         self.generators_made = old.generators_made;
-        self.removals = old.removals;
+        self.number = old.number.wrapping_add(1);
+        // Whoever was about to use what the old ones had finds out.
+        self.removals = old.removals + 1;
         self.statistics = old.statistics;
         self.lazy.continue_numbers(&old.lazy);
     }

@@ -10,7 +10,7 @@ use linkjit_executor::Agent;
 
 use super::job::AtJob;
 use super::progress::Wait;
-use super::{ExecutionSession, Job, Object, Progress, job, lock};
+use super::{ExecutionSession, Inner, Job, Object, Progress, job, lock};
 use crate::error::{Error, Result};
 
 impl ExecutionSession {
@@ -66,6 +66,16 @@ impl ExecutionSession {
         }
         let edge = self.wait_to(Job::Initializing, self.inner.starting.is_mine())?;
         Ok(self.inner.starting.acquire(edge))
+    }
+
+    /// An error if this agent is linking, or in an initializer or a terminator.
+    pub(super) fn check_no_right(&self) -> Result<()> {
+        let Inner { linking, initializing, starting, .. } = &*self.inner;
+        if [linking, initializing, starting].into_iter().any(OwnedLock::is_mine) {
+            Err(Error::Reentrant)
+        } else {
+            Ok(())
+        }
     }
 
     /// Says that what this agent is at goes on only when it may link, or run initializers, until what is returned is
