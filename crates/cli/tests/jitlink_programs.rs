@@ -350,7 +350,7 @@ fn programs_open_jitdylibs_through_the_platform() {
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), expected, ""));
     let outcome = jitlink(&fixtures, &[&["-noexec"], &aliases[..], &inputs].concat());
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), "", ""));
-    // What the platform defines is in place of the system's, for all JITDylibs. If a name has no JITDylib beside it, it is
+    // The platform's definitions are in place of the system's, for all JITDylibs. If a name has no JITDylib beside it, it is
     // of the one of the alias.
     fixtures
         .c("own.o", "void *own(const char *name, int flags) { return 0; } const char *say(void) { return \"own\"; }");

@@ -47,7 +47,7 @@ pub enum EntityKind {
 }
 
 impl EntityKind {
-    /// Whether it is a value with a name of the linker's: a function, a variable, an alias, an ifunc.
+    /// Says whether it is a value with a name of the linker's: a function, a variable, an alias, an ifunc.
     pub fn is_symbol(self) -> bool {
         matches!(self, Self::Function | Self::Variable | Self::Alias | Self::Ifunc | Self::Declaration)
     }
@@ -89,7 +89,7 @@ impl Linkage {
         })
     }
 
-    /// Whether no other module can refer to the name.
+    /// Says whether the name is local: no other module can refer to it.
     pub fn is_local(self) -> bool {
         matches!(self, Self::Private | Self::Internal)
     }
@@ -168,20 +168,20 @@ pub(crate) struct Entity {
 }
 
 impl Entity {
-    /// Whether slices can define it: a symbol that the module defines, or assembly.
+    /// Says whether slices can define it: a symbol that the module defines, or assembly.
     pub(crate) fn is_definition(&self) -> bool {
         self.kind == EntityKind::Assembly || self.symbol.is_some_and(|symbol| symbol.is_definition)
     }
 }
 
-/// What is known of an entity that is a symbol.
+/// The properties of an entity that is a symbol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Symbol {
     pub(crate) linkage: Linkage,
     pub(crate) visibility: Visibility,
-    /// Whether the module defines it for others.
+    /// The module defines it for others.
     pub(crate) is_definition: bool,
-    /// Whether it is a constant whose address means nothing, which each slice may have its copy of.
+    /// It is a constant whose address means nothing: each slice may have a copy.
     pub(crate) may_be_copied: bool,
     /// Its COMDAT group.
     pub(crate) comdat: Option<EntityId>,

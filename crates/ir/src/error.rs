@@ -10,7 +10,7 @@ pub enum Error {
     Syntax {
         /// The line of the text, from 1 on.
         line: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The text has 4 GiB or more.

@@ -12,7 +12,7 @@ use crate::read::{Entities, Names};
 pub(crate) struct Groups {
     /// The first entity of each entity's group.
     group: Vec<u32>,
-    /// What a module that has a group defines, by the group's first entity.
+    /// The definitions of a module that has a group, by the group's first entity.
     members: HashMap<u32, Vec<EntityId>>,
     /// The groups that have functions.
     with_functions: HashSet<u32>,
@@ -62,17 +62,17 @@ impl Groups {
         self.group.get(id.index()).copied().unwrap_or(id.0)
     }
 
-    /// Whether two entities are in one group.
+    /// Says whether two entities are in one group.
     pub(crate) fn are_together(&self, a: EntityId, b: EntityId) -> bool {
         self.of_entity(a) == self.of_entity(b)
     }
 
-    /// What a module that has an entity's group defines, in the order of the text.
+    /// The definitions of a module that has an entity's group, in the order of the text.
     pub(crate) fn members(&self, of: EntityId) -> &[EntityId] {
         self.members.get(&self.of_entity(of)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether an entity is with functions that are compiled by themselves, rather than in the rest.
+    /// Says whether an entity is with functions that are compiled by themselves, rather than in the rest.
     pub(crate) fn is_cut(&self, id: EntityId) -> bool {
         let group = self.of_entity(id);
         self.with_functions.contains(&group) && !self.stays.contains_key(&group)
@@ -120,7 +120,7 @@ fn symbol(entities: &Entities, id: EntityId) -> Option<&Symbol> {
     entities.all.get(id.index())?.symbol.as_ref()
 }
 
-/// Whether the module defines a symbol.
+/// Says whether the module defines a symbol.
 fn is_definition(entities: &Entities, id: EntityId) -> bool {
     symbol(entities, id).is_some_and(|symbol| symbol.is_definition)
 }
@@ -162,7 +162,7 @@ fn pairs(entities: &Entities) -> Vec<(EntityId, EntityId)> {
     pairs
 }
 
-/// What stays because of lists, ifuncs and linkage.
+/// Finds the entities that stay because of lists, ifuncs and linkage.
 fn listed(entities: &Entities, union: &mut Union) -> Vec<(EntityId, Stays)> {
     let mut stays = Vec::new();
     for (id, entity) in ids(entities).zip(&entities.all) {

@@ -49,7 +49,7 @@ impl Token {
         all.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Whether it is this word, bracket or mark; names and strings are none.
+    /// Says whether it is this word, bracket or mark; names and strings are none.
     pub(crate) fn is(&self, all: &str, what: &str) -> bool {
         matches!(self.kind, Kind::Word | Kind::Open | Kind::Close | Kind::Mark) && self.text(all) == what
     }

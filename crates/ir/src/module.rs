@@ -123,7 +123,7 @@ impl Module {
         self.is_defined(id) && !self.groups.is_cut(id) && !self.groups.is_copied(id)
     }
 
-    /// Whether slices can define an entity: a symbol of the module's, or assembly.
+    /// Says whether slices can define an entity: a symbol of the module's, or assembly.
     fn is_defined(&self, id: EntityId) -> bool {
         self.entities.all.get(id.index()).is_some_and(Entity::is_definition)
     }

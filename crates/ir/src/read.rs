@@ -23,7 +23,7 @@ pub(crate) struct Entities {
     pub(crate) references: Vec<Reference>,
     pub(crate) symbols: Names,
     pub(crate) comdats: Names,
-    /// What says something about the whole module: its head, and named metadata.
+    /// The text about the whole module: its head, and named metadata.
     pub(crate) of_module: Vec<EntityId>,
     /// Pairs of which neither works without the other in its module.
     pub(crate) pairs: Vec<(EntityId, EntityId)>,

@@ -203,7 +203,7 @@ impl<'a> Writer<'a> {
         if self.module.groups.is_promoted(id) {
             edits = self.linkage_edits(header, true);
         }
-        // What nothing in its module refers to must not be dropped: others do.
+        // A definition that nothing in its module refers to must not be dropped: others do.
         let kept = match symbol.linkage {
             Linkage::Linkonce => header.linkage.zip(Some("weak")),
             Linkage::LinkonceOdr => header.linkage.zip(Some("weak_odr")),
@@ -298,7 +298,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// What is a declaration in the module, too. Debug information of declarations is not needed.
+    /// Writes an entity that is a declaration in the module, too. Debug information of declarations is not needed.
     fn declared(&mut self, out: &mut String, id: EntityId, entity: &Entity, header: &Header) {
         let (start, end) = (entity.start as usize, entity.end as usize);
         let mut edits: Vec<Edit<'_>> = Vec::new();
@@ -341,7 +341,7 @@ impl<'a> Writer<'a> {
         edits
     }
 
-    /// What belongs to no symbol.
+    /// The text that belongs to no symbol.
     fn module_wide(&mut self) {
         let module = self.module;
         let of_module = module.entities.of_module.iter();

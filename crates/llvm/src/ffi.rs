@@ -84,7 +84,7 @@ impl Library {
         self.take_message(unsafe { (self.functions.get_host_cpu)() })
     }
 
-    /// What this machine's processor has, and has not.
+    /// The features that this machine's processor has, and has not.
     pub(crate) fn host_features(&self) -> String {
         // SAFETY: it takes nothing.
         self.take_message(unsafe { (self.functions.get_host_features)() })
@@ -101,7 +101,7 @@ impl Library {
     }
 }
 
-/// What the loader says, without what `libloading` says about it.
+/// The loader's words, without what `libloading` says about them.
 fn message_of(error: &libloading::Error) -> String {
     let source = std::error::Error::source(error);
     source.map_or_else(|| error.to_string(), ToString::to_string)

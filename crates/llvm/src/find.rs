@@ -24,7 +24,7 @@ pub(crate) const PACKAGE: &str = if cfg!(windows) {
 pub(crate) fn installed() -> Vec<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
     for (directory, version) in directories() {
-        // What has no version in its name has the directory's.
+        // A file without a version in its name has the directory's.
         let version_of = |file: &PathBuf| version_in(file.file_name()?.to_str()?)?.or(version);
         let files = entries(&directory).filter_map(|file| Some((version_of(&file)?, file)));
         let mut files: Vec<_> = files.filter(|(version, _)| (OLDEST..=NEWEST).contains(version)).collect();

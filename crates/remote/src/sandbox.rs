@@ -47,7 +47,7 @@ mod linux {
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_FSIZE, 4 << 30),
         (Resource::RLIMIT_NPROC, 4096),
-        // What is only reserved does not count.
+        // Memory that is only reserved does not count.
         (Resource::RLIMIT_DATA, 16 << 30),
     ];
 

@@ -43,7 +43,7 @@ impl Transport {
         let writer = Arc::new(Mutex::new(Some(writer)));
         let closing = writer.clone();
         let hang_up = move || {
-            // What is no socket says so.
+            // A handle that is no socket says so.
             #[cfg(unix)]
             let _no_socket =
                 socket.as_ref().map(|file| socket2::SockRef::from(file).shutdown(std::net::Shutdown::Both));

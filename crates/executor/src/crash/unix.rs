@@ -68,7 +68,7 @@ struct Walk {
 }
 
 extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // What follows looks at memory that may be broken, and may wait for ever for locks of other threads.
+    // The walk looks at memory that may be broken, and may wait for ever for locks of other threads.
     // SAFETY: nothing is left that another handler or alarm of this process would be for.
     unsafe { libc::signal(libc::SIGALRM, libc::SIG_DFL) };
     // SAFETY: as above.

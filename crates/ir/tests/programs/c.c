@@ -1,4 +1,4 @@
-// What C has: all kinds of linkage and names that clang gives to things.
+// The language C: all kinds of linkage and names that clang gives to things.
 #include <stdarg.h>
 #include <stdio.h>
 #include <setjmp.h>

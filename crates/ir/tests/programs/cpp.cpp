@@ -1,4 +1,4 @@
-// What C++ has: vague linkage, COMDAT groups, virtual tables, exceptions, initializers.
+// The language C++: vague linkage, COMDAT groups, virtual tables, exceptions, initializers.
 #include <cstdio>
 #include <stdexcept>
 #include <string>

@@ -1,4 +1,4 @@
-// What code for Windows has: structured exceptions, COMDAT groups with leaders, virtual tables that are aliases.
+// Code for Windows: structured exceptions, COMDAT groups with leaders, virtual tables that are aliases.
 extern "C" int printf(const char *, ...);
 extern "C" void raise(int);
 

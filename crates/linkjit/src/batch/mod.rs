@@ -106,13 +106,13 @@ pub(crate) fn already_linked(
         }
     }
     let linked: Option<Vec<_>> = names.iter().map(|&name| state.find_linked(dylib, name)).collect();
-    let definers = linked.iter().flatten().filter_map(|&address| state.dylib_with(address));
-    let on_demand: Vec<_> = definers.filter(|&dylib| state.is_on_demand(dylib)).collect();
-    let is_waiting = |dylib: &DylibId| !state.unlinked_roots(*dylib, Roots::All).is_empty();
-    if goal.initializes_used() && on_demand.iter().any(is_waiting) {
-        return Ok(None);
+    let on_demand: Vec<_> = state.on_demand_dylibs().collect();
+    if on_demand.is_empty() || !goal.initializes_used() {
+        return Ok(linked);
     }
-    Ok(linked)
+    let definers: Vec<_> = linked.iter().flatten().filter_map(|&address| state.dylib_with(address)).collect();
+    let mut used = on_demand.into_iter().filter(|dylib| definers.contains(dylib));
+    Ok(linked.filter(|_| used.all(|dylib| state.unlinked_roots(dylib, Roots::All).is_empty())))
 }
 
 /// The definition that was found for a name.

@@ -1,8 +1,8 @@
 //! The journal of a session whose executor can be replaced: the additions, so that they can be made again for another
 //! process ([`super::replacement`]).
 //!
-//! What generators define is not in it, for they are asked again, and neither are addresses, which mean nothing in another
-//! process.
+//! Definitions of generators are not in it, for these are asked again, and neither are addresses, which mean nothing in
+//! another process.
 //!
 //! The journal is locked after the tables, never before.
 

@@ -54,7 +54,7 @@ pub struct SessionOptions {
     pub library_paths: Vec<PathBuf>,
     /// The source of the C runtime that objects for Windows ask for.
     pub crt: CrtProvider,
-    /// Whether the session remembers what is added, sources included, so that its executor
+    /// The session remembers what is added, sources included, so that its executor
     /// [can be replaced](crate::ExecutionSession::replace_executor).
     pub replaceable: bool,
 }

@@ -51,13 +51,17 @@ impl ExecutionSession {
     ///
     /// ```no_run
     /// # fn main() -> linkjit::Result<()> {
-    /// # fn another_process() -> std::sync::Arc<dyn linkjit::executor::Executor> { unimplemented!() }
-    /// let jit = linkjit::Jit::builder().executor(another_process()).replaceable().build()?;
+    /// use std::process::Command;
+    /// use std::sync::Arc;
+    /// use linkjit_remote::Child;
+    ///
+    /// let another_process = || Child::start_over_stdio(Command::new("my-executor")).map(Arc::new);
+    /// let jit = linkjit::Jit::builder().executor(another_process()?).replaceable().build()?;
     /// jit.add_object("server.o")?;
     /// // SAFETY: `main` is a program's.
     /// while let Err(crash) = unsafe { jit.run_main("main", &["server"]) } {
     ///     eprintln!("{crash}; once more, in a new process");
-    ///     jit.session().replace_executor(another_process())?;
+    ///     jit.session().replace_executor(another_process()?)?;
     /// }
     /// # Ok(()) }
     /// ```
@@ -227,7 +231,7 @@ impl ExecutionSession {
         };
         match moved {
             Ok(Some(to)) => self.progress().add(Job::Unit(to)),
-            // What is not taken is dropped with nothing locked, or given back.
+            // A maker that is not taken is dropped with nothing locked, or given back.
             _ => old.put_maker_back(unit, maker),
         }
         moved
