@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
@@ -75,6 +75,8 @@ pub(crate) struct Connection {
     hang_up: Box<dyn Fn() + Send + Sync>,
     table: Mutex<Table>,
     handler: Box<dyn Handler>,
+    /// The pieces that were written of frames.
+    pieces: Arc<AtomicU64>,
     sent: AtomicU64,
     received: AtomicU64,
     /// Nothing is read any more.
@@ -111,12 +113,45 @@ impl<R: io::Read> io::Read for Listening<R> {
     }
 }
 
-/// What the session knows of its executor's process.
+/// Counts the pieces that are written: a large frame goes slowly over a slow line.
+struct Piecewise {
+    writer: Box<dyn Write + Send>,
+    pieces: Arc<AtomicU64>,
+}
+
+/// A piece has so many bytes at most.
+const PIECE: usize = 1 << 16;
+
+impl Write for Piecewise {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.writer.write(bytes.get(..PIECE).unwrap_or(bytes))?;
+        self.pieces.fetch_add(1, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut room = PIECE;
+        let fits = |part: &&IoSlice<'_>| room.checked_sub(part.len()).map(|left| room = left).is_some();
+        let count = parts.iter().take_while(fits).count();
+        if count == 0 {
+            return self.write(parts.first().map_or(&[], |part| part));
+        }
+        let written = self.writer.write_vectored(&parts[..count])?;
+        self.pieces.fetch_add(1, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// The session's knowledge of its executor's process.
 #[derive(Debug, Default)]
 struct Watch {
     silent: Duration,
-    /// So many frames were sent at the last look, and so long no more.
-    sent: u64,
+    /// So many pieces were written at the last look, and so long no more.
+    pieces: u64,
     stuck: Duration,
     has_ended: bool,
 }
@@ -163,10 +198,12 @@ impl Connection {
         when_closed: Box<dyn FnOnce(ExecutorError, bool) -> ExecutorError + Send>,
     ) -> io::Result<Arc<Self>> {
         let Transport { reader, writer, hang_up } = transport;
+        let pieces = Arc::<AtomicU64>::default();
         let connection = Arc::new(Self {
             side,
             process: std::process::id(),
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Box::new(Piecewise { writer, pieces: pieces.clone() })),
+            pieces,
             hang_up,
             table: Mutex::new(Table { newest: u32::from(side == Side::Executor), ..Table::default() }),
             handler,
@@ -338,9 +375,9 @@ impl Connection {
         // Times in which this process does not run do not count, so nobody looks at a clock.
         let is_silent = !is_heard && self.waiting.load(Ordering::Relaxed) > 0;
         watch.silent = if is_silent { watch.silent + BEAT } else { Duration::ZERO };
-        let sent = self.sent.load(Ordering::Relaxed);
-        let is_stuck = sent == watch.sent && matches!(self.writer.try_lock(), Err(TryLockError::WouldBlock));
-        watch.sent = sent;
+        let pieces = self.pieces.load(Ordering::Relaxed);
+        let is_stuck = pieces == watch.pieces && matches!(self.writer.try_lock(), Err(TryLockError::WouldBlock));
+        watch.pieces = pieces;
         watch.stuck = if is_stuck { watch.stuck + BEAT } else { Duration::ZERO };
         let patience = *lock(&self.patience);
         let why = if watch.silent >= patience {

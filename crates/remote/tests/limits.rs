@@ -218,6 +218,30 @@ fn a_write_that_blocks_does_not_hang() {
     });
 }
 
+/// A line is slow that takes longer for a frame than anybody waits for one that is stuck.
+#[test]
+fn a_slow_line_is_not_taken_for_a_stalled_one() {
+    in_time(|| {
+        let (ours, theirs) = sockets();
+        let (mut between, executor) = sockets();
+        let _serving = serving(executor, &Token::none(), Arc::new(Fake::default()));
+        let (mut answers, mut back) = (between.try_clone().unwrap(), theirs.try_clone().unwrap());
+        thread::spawn(move || std::io::copy(&mut answers, &mut back));
+        thread::spawn(move || {
+            let (mut theirs, mut bytes) = (theirs, vec![0; 1 << 16]);
+            while let Ok(size @ 1..) = theirs.read(&mut bytes) {
+                thread::sleep(Duration::from_millis((size as u64 * 40) >> 16));
+                between.write_all(&bytes[..size]).unwrap();
+            }
+        });
+        let remote = Remote::connect(Transport::tcp(ours).unwrap(), &Token::none()).unwrap();
+        remote.set_patience(Duration::from_secs(1));
+        let error = remote.runtime_symbols(&[&[b'x'; 12 << 20]]).unwrap_err();
+        // The executor has read all of it: this is an answer, and a wrong one.
+        assert!(error.to_string().contains("another number"), "{error}");
+    });
+}
+
 #[test]
 fn executors_that_work_for_long_are_not_taken_for_gone() {
     in_time(|| {
