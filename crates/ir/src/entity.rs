@@ -149,6 +149,13 @@ pub struct Definition {
     pub stays: Option<Stays>,
 }
 
+impl Definition {
+    /// Says whether other slices can refer to it: it was not local, or it has got a name that is.
+    pub fn is_shared(&self) -> bool {
+        !self.linkage.is_local() || self.symbol != self.name
+    }
+}
+
 /// A part of the text. Offsets are of the module's text.
 #[derive(Debug, Clone)]
 pub(crate) struct Entity {

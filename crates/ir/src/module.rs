@@ -92,6 +92,14 @@ impl Module {
         self.groups.members(id).iter().filter_map(|&id| self.definition(id))
     }
 
+    /// The groups of definitions that are cut from the rest, in the order of the module: each is a slice of its own, made by
+    /// wanting any of its members.
+    pub fn cuts(&self) -> impl Iterator<Item = Vec<Definition>> {
+        let ids = (0..self.entities.all.len()).map(|number| EntityId(number as u32));
+        let is_first = |&id: &EntityId| self.groups.is_cut(id) && self.groups.members(id).first() == Some(&id);
+        ids.filter(is_first).map(|first| self.together_with(first).collect())
+    }
+
     /// A module that defines the wanted symbols and those that must be with them, and declares all else that they need.
     /// Slices that are linked together must not define a symbol twice; [`Module::rest`] is one of them.
     ///

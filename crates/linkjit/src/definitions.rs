@@ -73,6 +73,32 @@ impl JitDylib {
         self.add_object_source(compiler.compile(path.as_ref())?)
     }
 
+    /// Compiles a module of LLVM IR, text or bitcode, with the session's [`IrCompiler`](crate::IrCompiler), and adds the
+    /// object. See [`JitDylib::add_lazy_ir`] for compiling functions when they are called.
+    ///
+    /// ```
+    /// # fn main() -> linkjit::Result<()> {
+    /// # if linkjit::IrCompiler::open().is_err() { return Ok(()) }
+    /// use linkjit::Source;
+    ///
+    /// let jit = linkjit::Jit::host()?;
+    /// jit.add_ir(Source::new("answer.ll", b"define i32 @answer() { ret i32 42 }".as_slice()))?;
+    /// // SAFETY: its type.
+    /// let answer = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("answer")? };
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { answer() }, 42);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no LLVM, or it finds an error in the module; else as [`JitDylib::add_object`].
+    pub fn add_ir(&self, module: impl IntoSource) -> Result<()> {
+        let source = module.into_source()?;
+        let (object, warnings) = self.session().ir_compiler()?.compile(&source, self.session().target())?;
+        warnings.into_iter().for_each(|warning| self.session().warn(format!("{}: {warning}", source.name())));
+        self.add_object_source(object)
+    }
+
     /// Takes back the objects of that name, of which nothing was linked yet, as if they had never been added: one that can't
     /// be linked, say, and has an initializer, so that no lookup succeeds that would run it ([`UndefinedSymbol::root`]).
     ///

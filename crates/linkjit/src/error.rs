@@ -392,6 +392,9 @@ pub enum Error {
         /// The operating system's message.
         message: String,
     },
+    /// There is no LLVM that compiles IR.
+    #[error(transparent)]
+    Llvm(#[from] linkjit_llvm::Error),
     /// The compiler did not produce an object.
     #[error("{}: {command} failed{}", file.display(), compiler_output(output))]
     Compile {

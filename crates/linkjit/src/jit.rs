@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use linkjit_executor::{Executor, InProcess, MemoryProvider, SystemMemory};
 
+use crate::compile::IrCompiler;
 use crate::crt::CrtProvider;
 use crate::error::Result;
 use crate::generators::RuntimeGenerator;
@@ -160,6 +161,25 @@ impl JitBuilder {
     #[must_use]
     pub fn crt(mut self, provider: CrtProvider) -> Self {
         self.options.crt = provider;
+        self
+    }
+
+    /// Sets the compiler for LLVM IR; see [`IrCompiler`].
+    ///
+    /// ```no_run
+    /// # fn main() -> linkjit::Result<()> {
+    /// use linkjit::IrCompiler;
+    /// use linkjit::llvm::{Llvm, OptLevel, Options};
+    ///
+    /// let mut options = Options::default();
+    /// options.optimization = OptLevel::O0;
+    /// let jit = linkjit::Jit::builder().ir_compiler(IrCompiler::new(Llvm::open()?, options)).build()?;
+    /// jit.add_ir("program.ll")?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn ir_compiler(mut self, compiler: IrCompiler) -> Self {
+        self.options.ir_compiler = Some(compiler);
         self
     }
 

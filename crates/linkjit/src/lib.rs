@@ -55,7 +55,7 @@ mod symbol;
 mod symbol_name;
 mod update;
 
-pub use compile::{Compiler, SystemCompiler, TargetCompiler};
+pub use compile::{Compiler, IrCompiler, SystemCompiler, TargetCompiler};
 pub use crt::CrtProvider;
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
 pub use error_kind::ErrorKind;
@@ -89,3 +89,4 @@ pub use linkjit_link::graph::{BlockId, LinkGraph, Linkage, Scope};
 pub use linkjit_link::names::NamePool;
 pub use linkjit_link::source::Source;
 pub use linkjit_link::{LinkError, Site};
+pub use linkjit_llvm as llvm;

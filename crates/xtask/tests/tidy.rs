@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("executor", &["linkjit-target", "linkjit-host"]),
     ("remote", &["linkjit-executor"]),
     ("llvm", &[]),
-    ("linkjit", &["linkjit-target", "linkjit-host", "linkjit-link", "linkjit-executor"]),
+    ("linkjit", &["linkjit-target", "linkjit-host", "linkjit-link", "linkjit-executor", "linkjit-ir", "linkjit-llvm"]),
     ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-llvm", "linkjit-remote"]),
     ("xtask", &[]),
     ("fuzz", &["linkjit", "linkjit-host", "linkjit-ir", "linkjit-link", "linkjit-remote"]),
@@ -213,7 +213,7 @@ fn dependencies_point_one_way() {
     }
     report(
         &found,
-        "the arrows are cli -> linkjit -> {link, executor} -> {target, host}, cli -> {link, remote, llvm}, remote -> executor; link and \
+        "the arrows are cli -> linkjit -> {link, executor} -> {target, host}, linkjit -> {ir, llvm}, cli -> {link, remote}, remote -> executor; link and \
          executor do not know each other, and a satellite knows linkjit only",
     );
 }

@@ -1,8 +1,11 @@
 //! Compilers: sources to objects.
 
+mod ir;
 pub(crate) mod runtime;
 mod system;
 
+pub use ir::IrCompiler;
+pub(crate) use ir::triple_of;
 pub use system::{SystemCompiler, TargetCompiler};
 
 use std::fmt;

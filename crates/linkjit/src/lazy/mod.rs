@@ -8,12 +8,13 @@
 //!
 //! Trampolines are never used again while their stub exists: a thread may have read the slot long before it jumps.
 
+mod ir;
 mod objects;
 mod redirection;
 mod stubs;
 mod trampolines;
 
 pub use objects::split_lazy_object;
-pub(crate) use objects::{hide_functions, is_ordinary};
+pub(crate) use objects::{hide_functions, is_ordinary, prefix_of};
 pub use redirection::RedirectableSymbol;
-pub(crate) use trampolines::{Defined, LazyStub, define};
+pub(crate) use trampolines::{Defined, LazyStub, Targets, define, defined_elsewhere};

@@ -15,10 +15,10 @@ use linkjit_link::object;
 use linkjit_link::source::Source;
 
 use super::stubs::{StubName, Stubs, intern_prefixed};
-use super::trampolines::{LazyStub, define};
+use super::trampolines::{LazyStub, Targets, define};
 use crate::error::Result;
 use crate::jitdylib::JitDylib;
-use crate::session::{DylibId, IMPLEMENTATION};
+use crate::session::{DylibId, IMPLEMENTATION, State, defined_names};
 use crate::source::IntoSource;
 
 impl JitDylib {
@@ -67,8 +67,18 @@ impl JitDylib {
             return self.add_graph_that_was_read(graph);
         }
         self.session().note_wanted_of_allocator(self.id(), &graph);
-        let stubs = hide_functions(&mut graph, self.id(), &mut self.session().names(), by_address, |_| false)?;
-        define(self, self, source.name(), &stubs, Some((owner, graph, true)))?;
+        let stubs =
+            hide_functions(&mut graph, &prefix_of(self.id()), &mut self.session().names(), by_address, |_| false)?;
+        let targets = Targets {
+            names: defined_names(&graph),
+            define: |state: &mut State, names: &NamePool| {
+                let (object, _) = state.define_object(self.id(), owner, graph, names)?;
+                // Its initializers wait until something of it is linked.
+                state.initialize_lazily(object);
+                Ok(())
+            },
+        };
+        define(self, self, source.name(), &stubs, targets)?;
         Ok(())
     }
 }
@@ -79,7 +89,7 @@ impl JitDylib {
 /// # Errors
 /// If there is no room for more symbols.
 pub fn split_lazy_object(graph: &mut LinkGraph, stubs: &str, names: &mut NamePool) -> Result<LinkGraph> {
-    let functions = hide_functions(graph, DylibId(0), names, by_address, |_| false)?;
+    let functions = hide_functions(graph, &prefix_of(DylibId(0)), names, by_address, |_| false)?;
     let mut made = Stubs::new(LinkGraph::new(Source::new(stubs, []), graph.arch()))?;
     for function in functions {
         made.add(names, function.stub, ExecAddr::NULL)?;
@@ -87,19 +97,23 @@ pub fn split_lazy_object(graph: &mut LinkGraph, stubs: &str, names: &mut NamePoo
     Ok(made.finish())
 }
 
+/// The prefix of the hidden names of a JITDylib's functions.
+pub(crate) fn prefix_of(dylib: DylibId) -> String {
+    format!("{IMPLEMENTATION}{}.", dylib.0)
+}
+
 /// Gives an object's own functions hidden names, which no other JITDylib has; returns the stubs that are to take
 /// theirs. Functions of which other objects may have copies are not its own, unless they `had_stub` by their hidden
 /// name. `by_stub` says which references to functions, by their names, are to go to the stubs.
 pub(crate) fn hide_functions(
     graph: &mut LinkGraph,
-    dylib: DylibId,
+    prefix: &str,
     names: &mut NamePool,
     by_stub: fn(&LinkGraph, BlockId, &Edge, &[u8]) -> bool,
     had_stub: impl Fn(NameId) -> bool,
 ) -> Result<Vec<LazyStub>> {
     let mut hidden: HashMap<SymbolId, NameId> = HashMap::new();
     let mut stubs = Vec::new();
-    let prefix = format!("{IMPLEMENTATION}{}.", dylib.0);
     let shared = graph.shared_blocks();
     for id in graph.symbol_ids() {
         let symbol = graph.symbol(id);
@@ -107,7 +121,7 @@ pub(crate) fn hide_functions(
         let Some(block) = symbol.block().filter(|_| symbol.callable) else { continue };
         let is_own = symbol.linkage == Linkage::Strong && shared.binary_search(&block).is_err();
         let stub = StubName { name, linkage: Linkage::Strong, scope: symbol.scope };
-        let target = intern_prefixed(names, &prefix, name);
+        let target = intern_prefixed(names, prefix, name);
         if !is_own && !had_stub(target) {
             continue;
         }
@@ -155,6 +169,6 @@ pub(crate) fn is_ordinary(graph: &LinkGraph, block: BlockId) -> bool {
 }
 
 /// Says whether a reference to a function of a lazy object is to go to its stub: calls within the object are direct.
-fn by_address(graph: &LinkGraph, _: BlockId, edge: &Edge, _: &[u8]) -> bool {
+pub(super) fn by_address(graph: &LinkGraph, _: BlockId, edge: &Edge, _: &[u8]) -> bool {
     graph.arch().kinds().info(edge.kind).takes_address(edge)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use linkjit_executor::{ExecAddr, Jump, RuntimeFunction};
 use linkjit_link::graph::LinkGraph;
-use linkjit_link::names::NameId;
+use linkjit_link::names::{NameId, NamePool};
 
 use super::stubs::{Entrance, StubName, Stubs};
 use crate::batch::Goal;
@@ -14,7 +14,7 @@ use crate::jitdylib::JitDylib;
 use crate::lookup::look_up;
 use crate::session::{
     Address, DefinedBy, Entry, ExecutionSession, LazyFailure, LazyFailureHandler, LazyFunction, LazyJump, ObjectId,
-    Reentry, TrackerId, defined_names, lock,
+    Reentry, State, TrackerId, defined_names, lock,
 };
 
 /// The name of the object that has the stubs of re-exports.
@@ -52,24 +52,32 @@ pub(crate) struct LazyStub {
 
 /// Stubs that were defined.
 #[derive(Debug)]
-pub(crate) struct Defined {
+pub(crate) struct Defined<T> {
     pub(crate) stub_object: ObjectId,
     /// The number of the first one's trampoline; the others' follow.
     pub(crate) first: u32,
-    /// The object that has their targets.
-    pub(crate) object: Option<ObjectId>,
+    /// The definitions of their targets.
+    pub(crate) targets: T,
+}
+
+/// Definitions of the targets of stubs, which are made together with the stubs or not at all.
+#[derive(Debug)]
+pub(crate) struct Targets<F> {
+    /// Their names.
+    pub(crate) names: Vec<NameId>,
+    /// Makes them, with names and tables locked; all or none.
+    pub(crate) define: F,
 }
 
 /// Defines stubs in a JITDylib, for the owner of the handle and names that are searched in the link order of `from`; with
-/// them the object that has their targets, if there is one, the tracker that is to own that, and whether its initializers
-/// are those of a program.
-pub(crate) fn define(
+/// them the definitions of their targets.
+pub(crate) fn define<T>(
     dylib: &JitDylib,
     from: &JitDylib,
     name: &str,
     stubs: &[LazyStub],
-    object: Option<(TrackerId, LinkGraph, bool)>,
-) -> Result<Defined> {
+    targets: Targets<impl FnOnce(&mut State, &NamePool) -> Result<T>>,
+) -> Result<Defined<T>> {
     let (session, tracker) = (dylib.session(), dylib.owner()?);
     let entrance = session.reentry().open(session)?;
     let first = session.state().reserve_lazy(stubs.len())?;
@@ -81,32 +89,24 @@ pub(crate) fn define(
         functions.push(LazyFunction { dylib: dylib.id(), name: lazy.stub.name, slot, target, linked: None });
     }
     let graph = graph.finish();
-    let defined = |(stubs, object): &(LinkGraph, Option<(TrackerId, LinkGraph, bool)>)| {
-        std::iter::once(stubs).chain(object.iter().map(|(_, graph, _)| graph)).flat_map(defined_names).collect()
-    };
-    session.define_with(dylib.id(), (graph, object), defined, |state, names, (graph, object)| {
+    let defined = |graph: &LinkGraph| defined_names(graph).into_iter().chain(targets.names).collect();
+    session.define_with(dylib.id(), graph, defined, |state, names, graph| {
         let (stub_object, replaced) = state.define_object(dylib.id(), tracker, graph, names)?;
-        let mut defined = Defined { stub_object, first, object: None };
-        if let Some((owner, object, is_program)) = object {
-            match state.define_object(dylib.id(), owner, object, names) {
-                // Its initializers wait until something of it is linked.
-                Ok((object, _)) => {
-                    defined.object = Some(object);
-                    if is_program {
-                        state.initialize_lazily(object);
-                    } else {
-                        state.drop_roots(object);
-                    }
-                }
-                Err(error) => {
-                    state.forget(&[stub_object], replaced);
-                    return Err(error);
-                }
+        let targets = match (targets.define)(state, names) {
+            Ok(targets) => targets,
+            Err(error) => {
+                state.forget(&[stub_object], replaced);
+                return Err(error);
             }
-        }
+        };
         state.define_lazy(first, stub_object, functions);
-        Ok(defined)
+        Ok(Defined { stub_object, first, targets })
     })
+}
+
+/// The targets of stubs that something else defines.
+pub(crate) fn defined_elsewhere() -> Targets<impl FnOnce(&mut State, &NamePool) -> Result<()>> {
+    Targets { names: Vec::new(), define: |_: &mut State, _: &NamePool| Ok(()) }
 }
 
 impl ExecutionSession {
@@ -167,7 +167,7 @@ impl JitDylib {
                 .map(|(here, there)| LazyStub { stub: StubName::exported(intern(here)), target: intern(there) });
             stubs.collect()
         };
-        define(self, from, LAZY_REEXPORTS, &stubs, None)?;
+        define(self, from, LAZY_REEXPORTS, &stubs, defined_elsewhere())?;
         Ok(())
     }
 }

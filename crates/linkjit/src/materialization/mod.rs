@@ -16,9 +16,11 @@ pub use units::{AbsoluteSymbols, FunctionUnit, SymbolAliases};
 
 use std::fmt;
 
+use linkjit_link::names::NamePool;
+
 use crate::error::Result;
 use crate::session::job::Job;
-use crate::session::{DylibId, ExecutionSession, Maker, ObjectId, Promised, SymbolFlags, TrackerId};
+use crate::session::{DylibId, ExecutionSession, Maker, ObjectId, Promised, State, SymbolFlags, TrackerId};
 use crate::symbol_name::SymbolName;
 
 /// The promise of a unit.
@@ -149,6 +151,21 @@ impl ExecutionSession {
         Ok(())
     }
 
+    /// Adds a unit with names and tables locked; nothing is noted of it.
+    pub(crate) fn define_unit(
+        &self,
+        state: &mut State,
+        (dylib, tracker): (DylibId, TrackerId),
+        unit: Box<dyn MaterializationUnit>,
+        promised: Promised,
+        names: &NamePool,
+    ) -> Result<Option<ObjectId>> {
+        let mut maker: Option<Box<dyn Maker>> = Some(Box::new(unit));
+        let added = state.define_pending(dylib, tracker, &mut maker, promised, names)?;
+        added.into_iter().for_each(|added| self.progress().add(Job::Unit(added)));
+        Ok(added)
+    }
+
     /// Hands names that a unit has promised to another unit.
     pub(crate) fn delegate(
         &self,
@@ -167,7 +184,7 @@ impl ExecutionSession {
         delegated.map(drop).map_err(|(error, _)| error)
     }
 
-    fn promised(&self, unit: &dyn MaterializationUnit, interface: &UnitInterface) -> Promised {
+    pub(crate) fn promised(&self, unit: &dyn MaterializationUnit, interface: &UnitInterface) -> Promised {
         let name = unit.name().into();
         let mut pool = self.names();
         let symbols = interface.symbols.iter().map(|(name, flags)| (pool.intern(name), *flags)).collect();

@@ -90,6 +90,7 @@ use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
+use crate::compile::IrCompiler;
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{Plugin, PluginId};
@@ -142,6 +143,8 @@ struct Inner {
     /// Told when initializers have been run.
     initialized: Condvar,
     reentry: Reentry,
+    /// Opened when there is IR.
+    ir_compiler: Mutex<Option<IrCompiler>>,
     /// Held while slots of lazy functions and the tables that say where they lead are changed together. The tables are
     /// locked after it, and not while the executor is asked.
     slots: Mutex<()>,
@@ -205,6 +208,7 @@ impl ExecutionSession {
                 starting: OwnedLock::default(),
                 initialized: Condvar::new(),
                 reentry: Reentry::default(),
+                ir_compiler: Mutex::default(),
                 slots: Mutex::default(),
                 epochs: epoch::Epochs::default(),
             }),
@@ -377,6 +381,15 @@ impl ExecutionSession {
     /// The entrance for functions that are linked when they are called.
     pub(crate) fn reentry(&self) -> &Reentry {
         &self.inner.reentry
+    }
+
+    /// The compiler of LLVM IR.
+    pub(crate) fn ir_compiler(&self) -> Result<IrCompiler> {
+        let mut opened = lock(&self.inner.ir_compiler);
+        if let Some(compiler) = opened.as_ref().or(self.options().ir_compiler.as_ref()) {
+            return Ok(compiler.clone());
+        }
+        Ok(opened.insert(IrCompiler::open()?).clone())
     }
 
     /// The pool of names, locked.

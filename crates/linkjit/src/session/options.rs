@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Limits;
+use crate::compile::IrCompiler;
 use crate::crt::CrtProvider;
 
 /// The policy says how much of an object is linked when something of it is wanted.
@@ -57,6 +58,8 @@ pub struct SessionOptions {
     /// The session remembers what is added, sources included, so that its executor
     /// [can be replaced](crate::ExecutionSession::replace_executor).
     pub replaceable: bool,
+    /// Compiles LLVM IR; `None`: one that is opened when the session is first given some ([`IrCompiler::open`]).
+    pub ir_compiler: Option<IrCompiler>,
 }
 
 impl Default for SessionOptions {
@@ -69,6 +72,7 @@ impl Default for SessionOptions {
             library_paths: Vec::new(),
             crt: CrtProvider::default(),
             replaceable: false,
+            ir_compiler: None,
         }
     }
 }
@@ -94,6 +98,8 @@ pub struct Statistics {
     pub batches: u64,
     /// Objects of which something was linked, pulled archive members included.
     pub objects: u64,
+    /// Units that were materialized: functions of LLVM IR that were compiled because they were called, among others.
+    pub units: u64,
     /// Blocks placed.
     pub blocks: u64,
     /// Edges applied.
@@ -112,10 +118,21 @@ pub struct Statistics {
 
 impl AddAssign for Statistics {
     fn add_assign(&mut self, more: Self) {
-        let Self { batches, objects, blocks, edges, code_bytes, read_only_bytes, writable_bytes, windows, times } =
-            self;
+        let Self {
+            batches,
+            objects,
+            units,
+            blocks,
+            edges,
+            code_bytes,
+            read_only_bytes,
+            writable_bytes,
+            windows,
+            times,
+        } = self;
         *batches += more.batches;
         *objects += more.objects;
+        *units += more.units;
         *blocks += more.blocks;
         *edges += more.edges;
         *code_bytes += more.code_bytes;

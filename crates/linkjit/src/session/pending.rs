@@ -319,6 +319,7 @@ impl State {
             let object = Object { names, pending: Some(pending), ..Object::new(Arc::default(), dylib, tracker) };
             self.objects.insert(id, object);
         } else if let Some(object) = self.objects.get_mut(&id) {
+            self.statistics.units += 1;
             // Without a graph it stays as the owner of its names.
             if promise.is_first {
                 object.names.clear();

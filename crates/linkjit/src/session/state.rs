@@ -487,7 +487,7 @@ impl State {
     }
 
     /// An id for the next object.
-    pub(super) fn next_object(&mut self) -> ObjectId {
+    pub(crate) fn next_object(&mut self) -> ObjectId {
         ObjectId(next(&mut self.objects_made))
     }
 

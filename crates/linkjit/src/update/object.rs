@@ -10,8 +10,8 @@ use linkjit_link::source::Source;
 
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lazy::{Defined, LazyStub, define, hide_functions, is_ordinary};
-use crate::session::{ResourceTracker, Updatable};
+use crate::lazy::{Defined, LazyStub, Targets, define, hide_functions, is_ordinary, prefix_of};
+use crate::session::{ResourceTracker, State, Updatable, defined_names};
 use crate::source::IntoSource;
 
 /// The prefix of the names of local functions whose address is taken.
@@ -62,10 +62,17 @@ impl JitDylib {
             remove();
             return Err(Error::Updatable { object: source.name().to_string(), is_there: true });
         }
-        let defined = define(&stub_tracker, self, source.name(), &stubs, Some((current.id(), graph, false)));
-        let Defined { first, object: Some(object), .. } = defined.inspect_err(|_| remove())? else {
-            return Err(Error::Closed);
+        let targets = Targets {
+            names: defined_names(&graph),
+            define: |state: &mut State, names: &NamePool| {
+                let (object, _) = state.define_object(self.id(), current.id(), graph, names)?;
+                // Its initializers wait until something of it is linked.
+                state.drop_roots(object);
+                Ok(object)
+            },
         };
+        let defined = define(&stub_tracker, self, source.name(), &stubs, targets);
+        let Defined { first, targets: object, .. } = defined.inspect_err(|_| remove())?;
         let mut updatable = Updatable {
             stubs: stub_tracker.id(),
             functions: BTreeMap::new(),
@@ -127,7 +134,7 @@ pub(super) fn read(
     dylib.session().check_no_allocator(&graph)?;
     let (mut names, mut graph) = (dylib.session().names(), graph);
     share_local_functions(&mut graph, &mut names);
-    let stubs = hide_functions(&mut graph, dylib.id(), &mut names, is_reference, had_stub)?;
+    let stubs = hide_functions(&mut graph, &prefix_of(dylib.id()), &mut names, is_reference, had_stub)?;
     Ok((graph, stubs))
 }
 

@@ -15,7 +15,7 @@ use crate::batch::{self, Attempt, Unfound};
 use crate::batch::{Goal, Query};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
-use crate::lazy::{LazyStub, define};
+use crate::lazy::{LazyStub, define, defined_elsewhere};
 use crate::session::{
     ExecutionSession, LazyJump, Linking, ObjectId, Part, ResourceTracker, State, TrackerId, Updatable, Withdrawn,
 };
@@ -248,7 +248,7 @@ impl Swap<'_> {
         let new: Vec<_> = stubs.iter().filter(is_new).copied().collect();
         if !new.is_empty() {
             let tracker = ResourceTracker::new(self.dylib, swapped.new.stubs);
-            let defined = define(&tracker, self.dylib, &swapped.name, &new, None)?;
+            let defined = define(&tracker, self.dylib, &swapped.name, &new, defined_elsewhere())?;
             swapped.stubs = Some(defined.stub_object);
             swapped.new.add_functions(&new, defined.first);
         }
