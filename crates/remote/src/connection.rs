@@ -19,6 +19,10 @@ use crate::{Transport, Violation, disconnected};
 /// More threads than any process has.
 const CONVERSATION_LIMIT: usize = 1 << 12;
 
+/// The most bytes of requests of the executor that the session has not answered yet. Such requests are names, or the
+/// symbol table of a library.
+const UNANSWERED_LIMIT: usize = 4 * frame::PAYLOAD_LIMIT;
+
 /// Enough for linked code, which may be on any thread: as much as the first thread of a program has.
 const STACK_SIZE: usize = 8 << 20;
 
@@ -86,6 +90,8 @@ pub(crate) struct Connection {
     heard: Arc<AtomicBool>,
     /// So many calls wait.
     waiting: AtomicUsize,
+    /// So many bytes have the peer's calls that have no reply yet.
+    unanswered: AtomicUsize,
     time_limit: Mutex<Option<Duration>>,
     patience: Mutex<Duration>,
 }
@@ -96,6 +102,15 @@ pub(crate) struct Waiting<'a>(&'a AtomicUsize);
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A call of the peer that is being answered. Its bytes are held until the answer is sent.
+pub(crate) struct Answering<'a>(&'a AtomicUsize, usize);
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 
@@ -213,6 +228,7 @@ impl Connection {
             ended: Condvar::new(),
             heard: Arc::default(),
             waiting: AtomicUsize::new(0),
+            unanswered: AtomicUsize::new(0),
             time_limit: Mutex::default(),
             patience: Mutex::new(PATIENCE),
         });
@@ -268,6 +284,9 @@ impl Connection {
 
     /// Gives a frame to its conversation.
     fn receive(self: &Arc<Self>, frame: Frame, accept: &mut Accept) -> Result<(), Violation> {
+        if frame.kind == Kind::Call {
+            self.count_unanswered(&frame)?;
+        }
         let known = {
             let mut table = lock(&self.table);
             match table.conversations.get(&frame.conversation) {
@@ -295,6 +314,22 @@ impl Connection {
                 accept(self, new).map_err(no_thread)
             }
         }
+    }
+
+    /// Counts the bytes of a call until it is [answered](Self::answering). To wait until there is room would not do: to answer
+    /// those that are here may take replies that come later.
+    fn count_unanswered(&self, call: &Frame) -> Result<(), Violation> {
+        let size = call.payload.len();
+        let before = self.unanswered.fetch_add(size, Ordering::Relaxed);
+        if self.side == Side::Session && before + size > UNANSWERED_LIMIT {
+            return Err(Violation(format!("requests of more than {} MiB at once", UNANSWERED_LIMIT >> 20)));
+        }
+        Ok(())
+    }
+
+    /// Somebody answers a call as long as the result lives.
+    pub(crate) fn answering(&self, call: &Frame) -> Answering<'_> {
+        Answering(&self.unanswered, call.payload.len())
     }
 
     /// Has errands run on another thread, if they need one: whoever reads must not wait for a write.

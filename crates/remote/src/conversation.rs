@@ -91,6 +91,7 @@ impl Conversation {
 
     fn answer(&self, connection: &Arc<Connection>, call: &Frame) -> Result<(), ExecutorError> {
         let level = self.mail.level();
+        let _answering = connection.answering(call);
         let reply = Self::reply(connection, call)?;
         match self.mail.hold(level, (call.number, reply)) {
             Some((number, reply)) => connection.send(Kind::Reply, self.id, number, &[&reply]),
@@ -103,8 +104,11 @@ impl Conversation {
         while let Some(errand) = self.mail.next_errand() {
             // Whoever is gone need not be told.
             let _gone = match errand {
-                Errand::Answer(call) => Self::reply(connection, &call)
-                    .and_then(|reply| connection.send(Kind::Reply, self.id, call.number, &[&reply])),
+                Errand::Answer(call) => {
+                    let _answering = connection.answering(&call);
+                    Self::reply(connection, &call)
+                        .and_then(|reply| connection.send(Kind::Reply, self.id, call.number, &[&reply]))
+                }
                 Errand::Reply((number, reply)) => connection.send(Kind::Reply, self.id, number, &[&reply]),
                 Errand::End => {
                     connection.forget(self.id);

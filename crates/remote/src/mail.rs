@@ -126,6 +126,10 @@ impl Mailbox {
         if mail.owed > 0 {
             return mail.deliver_abandoned(frame, self.is_ours);
         }
+        if self.is_ours && mail.open == 0 {
+            // The thread may never come back to take it.
+            return Err(Violation("a frame for a conversation in which nobody waits".into()));
+        }
         if mail.frame.replace(frame).is_some() {
             return Err(Violation("two frames at once for a conversation".into()));
         }

@@ -38,6 +38,12 @@ const NAMES_LIMIT: usize = 4 << 20;
 /// Frames of a crash among which that of a linked function is searched.
 const MOST_FRAMES: usize = 64;
 
+/// The most bytes of a reply beyond those of the results for each of many things. Most have much less; errors are texts.
+const REPLY_LIMIT: usize = 1 << 20;
+
+/// The most bytes of the result for one of many things.
+const RESULT_LIMIT: usize = 64;
+
 /// Contents that are read go in pieces of this size.
 const READ_CHUNK: u64 = 4 << 20;
 
@@ -98,6 +104,9 @@ impl std::fmt::Debug for Callbacks {
 impl Callbacks {
     fn answer(&self, call: &[u8]) -> Result<Vec<u8>, Violation> {
         let (callback, rest) = message::decode(call)?;
+        if !rest.is_empty() && !matches!(callback, Callback::ProvideNeeded) {
+            return Err(Violation("a request with bytes behind it".into()));
+        }
         Ok(match callback {
             Callback::Resolve { reentry, number } => {
                 let resolve = lock(&self.reentries).get(&reentry).cloned();
@@ -173,16 +182,36 @@ impl Link {
         self.ask_with(request, &[])
     }
 
+    /// Asks for something for each of `count` things.
+    fn ask_for_all<T: DeserializeOwned>(&self, request: &Request<'_>, count: usize) -> Result<Vec<T>> {
+        let (results, rest): (Vec<T>, _) = self.ask_for_bytes(request, &[], count.saturating_mul(RESULT_LIMIT))?;
+        if results.len() == count && rest.is_empty() {
+            Ok(results)
+        } else {
+            Err(self.refuse("a result with another number of things than was asked for"))
+        }
+    }
+
     /// Asks for something, with bytes behind the request.
     pub(crate) fn ask_with<T: DeserializeOwned>(&self, request: &Request<'_>, bytes: &[&[u8]]) -> Result<T> {
-        let (result, rest) = self.ask_for_bytes(request, bytes)?;
+        let (result, rest) = self.ask_for_bytes(request, bytes, 0)?;
         if rest.is_empty() { Ok(result) } else { Err(self.refuse("a reply with bytes behind it")) }
     }
 
-    fn ask_for_bytes<T: DeserializeOwned>(&self, request: &Request<'_>, bytes: &[&[u8]]) -> Result<(T, Vec<u8>)> {
+    /// Asks for something whose results, or the bytes behind them, have `size` bytes at most.
+    fn ask_for_bytes<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        bytes: &[&[u8]],
+        size: usize,
+    ) -> Result<(T, Vec<u8>)> {
         let request = message::encode(request);
         let parts: Vec<_> = std::iter::once(&request[..]).chain(bytes.iter().copied()).collect();
         let mut reply = conversation::call(&self.connection, &parts)?;
+        // Results take more memory than their bytes.
+        if reply.len() > size.saturating_add(REPLY_LIMIT) {
+            return Err(self.refuse("a reply that is larger than what was asked for"));
+        }
         let (result, rest): (Reply<T>, _) =
             message::decode(&reply).map_err(|violation| self.connection.refuse(&violation))?;
         let rest = reply.len() - rest.len()..;
@@ -236,11 +265,7 @@ impl Link {
                 move |thing| fits(thing)
             });
             let (now, later) = rest.split_at(count.count().max(1));
-            let some: Vec<R> = self.ask(&request(now))?;
-            if some.len() != now.len() {
-                return Err(self.refuse("a result with another number of things than was asked for"));
-            }
-            results.extend(some);
+            results.extend(self.ask_for_all::<R>(&request(now), now.len())?);
             rest = later;
         }
         Ok(results)
@@ -557,12 +582,7 @@ impl Executor for Remote {
 
     fn bring_near(&self, near: ExecRange, addresses: &[ExecAddr], slots: &[ExecAddr]) -> Result<Vec<Option<Nearby>>> {
         let request = Request::BringNear { near, addresses: addresses.into(), slots: slots.into() };
-        let nearby: Vec<_> = self.link.ask(&request)?;
-        if nearby.len() == addresses.len() {
-            Ok(nearby)
-        } else {
-            Err(self.link.refuse("a result with another number of things than was asked for"))
-        }
+        self.link.ask_for_all(&request, addresses.len())
     }
 
     fn allocator_names(&self) -> Vec<String> {
@@ -594,12 +614,7 @@ impl Executor for Remote {
     }
 
     fn redirect(&self, jumps: &[Jump]) -> Result<Vec<ExecAddr>> {
-        let before: Vec<_> = self.link.ask(&Request::Redirect { jumps: jumps.into() })?;
-        if before.len() == jumps.len() {
-            Ok(before)
-        } else {
-            Err(self.link.refuse("a result with another number of things than was asked for"))
-        }
+        self.link.ask_for_all(&Request::Redirect { jumps: jumps.into() }, jumps.len())
     }
 
     fn runtime_function(&self, function: RuntimeFunction) -> Option<ExecAddr> {
@@ -638,7 +653,7 @@ impl Executor for Remote {
         while at < range.end {
             let size = range.end.0.wrapping_sub(at.0).min(READ_CHUNK);
             let request = Request::Read { range: ExecRange::new(at, size) };
-            let ((), read) = self.link.ask_for_bytes(&request, &[])?;
+            let ((), read) = self.link.ask_for_bytes(&request, &[], size as usize)?;
             if read.len() as u64 != size {
                 return Err(self.link.refuse("other bytes than were to be read"));
             }

@@ -13,7 +13,7 @@ use linkjit_executor::{
     Result, SegmentRequest, SymbolKey, SymbolRequest, WindowId,
 };
 use linkjit_remote::{Remote, Token, Transport};
-use support::{Fake, in_time, serving, sockets};
+use support::{Fake, PROVIDE, call, connected, in_time, serving, sockets};
 
 struct Random(u64);
 
@@ -118,18 +118,15 @@ fn abandoned_calls_have_one_thread_in_the_session() {
         let (welcome, greeting) = welcome();
         let (ours, mut theirs) = sockets();
         let (abandoned, is_abandoned) = mpsc::channel::<()>();
-        let frame = |kind: u32, number: u32, payload: &[u8]| {
-            [&[payload.len() as u32, kind, 2, number].map(u32::to_le_bytes).concat()[..], payload].concat()
-        };
         let hostile = thread::spawn(move || {
             theirs.read_exact(&mut vec![0; greeting]).unwrap();
             theirs.write_all(&welcome).unwrap();
             _ = theirs.read(&mut [0; 4096]).unwrap();
             // `Ok(ReentryId(7))`.
-            theirs.write_all(&frame(2, 1, &[0, 7])).unwrap();
+            theirs.write_all(&frame(2, 2, 1, &[0, 7])).unwrap();
             is_abandoned.recv().unwrap();
             // `Resolve { reentry: ReentryId(7), number: 1 }`.
-            let calls: Vec<_> = (1..1000).flat_map(|number| frame(1, number, &[0, 7, 1])).collect();
+            let calls: Vec<_> = (1..1000).flat_map(|number| frame(1, 2, number, &[0, 7, 1])).collect();
             let _hung_up = theirs.write_all(&calls);
             theirs
         });
@@ -157,5 +154,98 @@ fn abandoned_calls_have_one_thread_in_the_session() {
         drop(goes_on);
         drop((remote, hostile.join().unwrap()));
         assert!(is_asked.iter().count() <= 1);
+    });
+}
+
+/// The bytes of a frame.
+fn frame(kind: u32, conversation: u32, number: u32, payload: &[u8]) -> Vec<u8> {
+    [&[payload.len() as u32, kind, conversation, number].map(u32::to_le_bytes).concat()[..], payload].concat()
+}
+
+/// A session whose executor greets, and answers the first request by `first`, all the rest of what it ever says.
+fn session_of(first: Vec<u8>, ask: impl FnOnce(&Remote) -> ExecutorError) -> String {
+    let (welcome, greeting) = welcome();
+    let (ours, mut theirs) = sockets();
+    let hostile = thread::spawn(move || {
+        theirs.read_exact(&mut vec![0; greeting]).unwrap();
+        theirs.write_all(&welcome).unwrap();
+        _ = theirs.read(&mut [0; 4096]).unwrap();
+        let _hung_up = theirs.write_all(&first);
+        theirs
+    });
+    let remote = Remote::connect(Transport::tcp(ours).unwrap(), &Token::none()).unwrap();
+    let error = ask(&remote);
+    drop((remote, hostile.join().unwrap()));
+    error.to_string()
+}
+
+/// An executor can't have the session hold more than some requests, however many conversations it begins.
+#[test]
+fn requests_that_are_not_answered_have_a_limit() {
+    in_time(|| {
+        let (goes_on, may_go_on) = mpsc::channel::<()>();
+        let may_go_on = Mutex::new(may_go_on);
+        // `Ok(())`, then `ProvideNeeded` again and again, with as much behind it as a frame can have.
+        let mut said = frame(2, 2, 1, &[0]);
+        let mut request = vec![0; 16 << 20];
+        request[0] = 2;
+        (0..5).for_each(|number| said.extend(frame(1, 2 * number + 1, 1, &request)));
+        let error = session_of(said, |remote| {
+            remote.provide_needed(Arc::new(move |_| {
+                let _ended = may_go_on.lock().unwrap().recv();
+                Vec::new()
+            }));
+            let error = remote.open_image("any").unwrap_err();
+            drop(goes_on);
+            error
+        });
+        assert!(error.contains("requests of more than 64 MiB at once"), "{error}");
+    });
+}
+
+#[test]
+fn requests_that_were_answered_do_not_count() {
+    in_time(|| {
+        let (remote, serving) = connected(Arc::new(Fake::default()));
+        let size = Arc::new(Mutex::new(0));
+        let told = size.clone();
+        remote.provide_needed(Arc::new(move |library| {
+            *told.lock().unwrap() += library.len();
+            Vec::new()
+        }));
+        for _ in 0..6 {
+            assert_eq!(call(&remote, PROVIDE, &[15 << 20]).unwrap(), 0);
+        }
+        assert_eq!(*size.lock().unwrap(), 6 * (15 << 20));
+        drop(remote);
+        assert!(serving.join().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn frames_that_nobody_waits_for_are_not_kept() {
+    in_time(|| {
+        // `Ok(ImageId(1))`, and once more.
+        let said = [frame(2, 2, 1, &[0, 1]), frame(2, 2, 1, &[0, 1])].concat();
+        let error = session_of(said, |remote| {
+            let first = remote.open_image("any");
+            first.and_then(|_| remote.open_image("other")).unwrap_err()
+        });
+        assert!(error.contains("broke the protocol"), "{error}");
+    });
+}
+
+/// A small number takes a byte of a message and eight in memory, and a result that is missing takes more.
+#[test]
+fn replies_that_are_larger_than_what_was_asked_for_are_not_decoded() {
+    in_time(|| {
+        let mut many = vec![0; 16 << 20];
+        // `Ok`, and as many results as there are bytes, each of them `None`.
+        many[..5].copy_from_slice(&[0, 0x80, 0x80, 0x80, 0x04]);
+        let error = session_of(frame(2, 2, 1, &many), |remote| {
+            let request = SymbolRequest { key: SymbolKey::Name(b"name"), thread_local: false };
+            remote.find_symbols(LibraryId::PROCESS, &[request]).unwrap_err()
+        });
+        assert!(error.contains("larger than what was asked for"), "{error}");
     });
 }

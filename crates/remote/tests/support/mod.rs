@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use linkjit_executor::{
     Allocation, AllocationId, ExecAddr, ExecRange, Executor, ExecutorError, FindExport, ImageId, InProcess, Jump,
-    LibraryId, MainForm, Nearby, Placement, PointerArray, ReentryId, Resolve, Result, RuntimeFunction, SegmentRequest,
-    SymbolAddress, SymbolKey, SymbolRequest, Target, TlsBlock, TlsId, TlsRequest, Window, WindowId,
+    LibraryId, MainForm, Nearby, Placement, PointerArray, ProvideNeeded, ReentryId, Resolve, Result, RuntimeFunction,
+    SegmentRequest, SymbolAddress, SymbolKey, SymbolRequest, Target, TlsBlock, TlsId, TlsRequest, Window, WindowId,
 };
 use linkjit_remote::{Outcome, Remote, Token, Transport, serve};
 
@@ -24,6 +24,7 @@ pub struct Fake {
 struct Asks {
     resolve: Option<Arc<Resolve>>,
     find: Option<Arc<FindExport>>,
+    provide: Option<Arc<ProvideNeeded>>,
 }
 
 impl std::fmt::Debug for Asks {
@@ -45,6 +46,9 @@ pub const SLEEP: ExecAddr = ExecAddr(5);
 
 /// Sleeps for some milliseconds, then has the session find the export whose number that is; returns its address.
 pub const FIND_LATER: ExecAddr = ExecAddr(6);
+
+/// Has the session provide what a library of so many bytes needs; returns how many bytes that has.
+pub const PROVIDE: ExecAddr = ExecAddr(7);
 
 const MISSING: ExecutorError = ExecutorError::Unsupported { what: std::borrow::Cow::Borrowed("this") };
 
@@ -79,8 +83,16 @@ impl Executor for Fake {
                 thread::sleep(Duration::from_millis(argument));
                 self.find(number)
             }
+            PROVIDE => {
+                let provide = self.asks.lock().unwrap().provide.clone();
+                Ok(provide.ok_or(MISSING)?(&vec![0; argument as usize]).len() as u64)
+            }
             _ => Err(MISSING),
         }
+    }
+
+    fn provide_needed(&self, provide: Arc<ProvideNeeded>) {
+        self.asks.lock().unwrap().provide = Some(provide);
     }
 
     fn open_reentry(&self, resolve: Arc<Resolve>) -> Result<ReentryId> {
