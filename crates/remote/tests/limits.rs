@@ -230,12 +230,12 @@ fn a_slow_line_is_not_taken_for_a_stalled_one() {
         thread::spawn(move || {
             let (mut theirs, mut bytes) = (theirs, vec![0; 1 << 16]);
             while let Ok(size @ 1..) = theirs.read(&mut bytes) {
-                thread::sleep(Duration::from_millis((size as u64 * 40) >> 16));
+                thread::sleep(Duration::from_millis((size as u64 * 45) >> 16));
                 between.write_all(&bytes[..size]).unwrap();
             }
         });
         let remote = Remote::connect(Transport::tcp(ours).unwrap(), &Token::none()).unwrap();
-        remote.set_patience(Duration::from_secs(1));
+        remote.set_patience(Duration::from_secs(2));
         let error = remote.runtime_symbols(&[&[b'x'; 12 << 20]]).unwrap_err();
         // The executor has read all of it: this is an answer, and a wrong one.
         assert!(error.to_string().contains("another number"), "{error}");
