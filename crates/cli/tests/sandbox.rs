@@ -12,6 +12,7 @@ const TRIES: &str = r#"
     #include <errno.h>
     #include <fcntl.h>
     #include <pthread.h>
+    #include <sched.h>
     #include <signal.h>
     #include <stdio.h>
     #include <stdlib.h>
@@ -35,6 +36,22 @@ const TRIES: &str = r#"
     }
 
     static void *nothing(void *argument) { return argument; }
+
+    /* Ends the new process at once, if there is one. */
+    static long ended(long process) {
+        if (process == 0)
+            _exit(0);
+        return process;
+    }
+
+    static long namespaces(void) {
+        static const unsigned long flags[] = {CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWIPC,
+                                              CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWUSER | CLONE_NEWNS | CLONE_FS};
+        for (unsigned i = 0; i < sizeof flags / sizeof *flags; i++)
+            if (ended(syscall(SYS_clone, flags[i] | SIGCHLD, 0, 0, 0, 0)) > 0 || errno != EACCES)
+                return 0;
+        return -1;
+    }
 
     int main(void) {
         char path[4096];
@@ -60,6 +77,10 @@ const TRIES: &str = r#"
     #else
         puts("sockets by another number: EACCES");
     #endif
+        tries("namespaces", namespaces());
+        tries("user of its own", unshare(CLONE_NEWUSER));
+        unsigned long clone3[11] = {CLONE_NEWUSER, 0, 0, 0, SIGCHLD};
+        tries("clone3", ended(syscall(SYS_clone3, clone3, sizeof clone3)));
         tries("ring", syscall(SYS_io_uring_setup, 1, path));
         tries("typing", ioctl(0, TIOCSTI, "x"));
         tries("file by another process", system("exec 2>/dev/null; echo > written") ? (errno = EACCES, -1) : 0);
@@ -71,6 +92,8 @@ const TRIES: &str = r#"
         tries("library", dlopen("libm.so.6", RTLD_NOW) ? 0 : -1);
         tries("pair", socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
         tries("thread", -pthread_create(&thread, 0, nothing, 0));
+        tries("process", ended(fork()));
+        tries("program", system("true") ? -1 : 0);
         tries("memory", malloc(64 << 20) ? 0 : -1);
         fprintf(stderr, "%s", kill(getppid(), 0) ? "" : "signals");
         getrlimit(RLIMIT_CORE, &limit);
@@ -93,6 +116,9 @@ raw datagrams: EACCES
 memory of all: EACCES
 limits of others: EACCES
 sockets by another number: EACCES
+namespaces: EACCES
+user of its own: EACCES
+clone3: ENOSYS
 ring: EACCES
 typing: EACCES
 file by another process: EACCES
@@ -103,6 +129,8 @@ reading: works
 library: works
 pair: works
 thread: works
+process: works
+program: works
 memory: works
 no core: works
 ";

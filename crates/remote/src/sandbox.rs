@@ -154,6 +154,22 @@ mod linux {
     #[cfg(target_arch = "x86_64")]
     const REFUSED_SHORT: [libc::c_long; 5] = [SHORT | 521, SHORT | 528, SHORT | 539, SHORT | 540, SHORT | 514];
 
+    /// The bits of the flags of `clone` that make new namespaces. In one of its own a process has rights that its user lacks,
+    /// and reaches parts of the kernel that are for the system's administrator otherwise.
+    const NAMESPACES: [i32; 7] = [
+        libc::CLONE_NEWNS,
+        libc::CLONE_NEWCGROUP,
+        libc::CLONE_NEWUTS,
+        libc::CLONE_NEWIPC,
+        libc::CLONE_NEWUSER,
+        libc::CLONE_NEWPID,
+        libc::CLONE_NEWNET,
+    ];
+
+    /// Calls that this kernel seems not to have. The flags of `clone3` are in memory, where no filter sees them; C libraries
+    /// call `clone` if there is no such thing.
+    const MISSING: [libc::c_long; 1] = [libc::SYS_clone3];
+
     /// The bits of the type of a socket that are no flags.
     const SOCKET_TYPE: SeccompCmpOp = SeccompCmpOp::MaskedEq(0xf);
 
@@ -161,7 +177,7 @@ mod linux {
     const TYPING: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 
     pub(super) fn limit_calls() -> io::Result<()> {
-        let filter = || -> Result<BpfProgram, seccompiler::BackendError> {
+        let refused = || {
             let mut rules: Rules = REFUSED.iter().map(|&call| (call, vec![])).collect();
             rules.extend(refused_at_times()?);
             // Nobody misses them.
@@ -170,12 +186,19 @@ mod linux {
                 let short: Vec<_> = rules.keys().map(|&call| call | SHORT).chain(REFUSED_SHORT).collect();
                 rules.extend(short.into_iter().map(|call| (call, vec![])));
             }
-            let refused = SeccompAction::Errno(libc::EACCES.cast_unsigned());
-            let architecture = std::env::consts::ARCH.try_into()?;
-            SeccompFilter::new(rules, SeccompAction::Allow, refused, architecture)?.try_into()
+            filter(rules, libc::EACCES)
         };
-        let filter = filter().map_err(io::Error::other)?;
-        seccompiler::apply_filter(&filter).map_err(io::Error::other)
+        let missing = || filter(MISSING.iter().map(|&call| (call, vec![])).collect(), libc::ENOSYS);
+        for filter in [missing(), refused()] {
+            seccompiler::apply_filter(&filter.map_err(io::Error::other)?).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// A filter by which calls fail with this error. Filters add up, and each has one error.
+    fn filter(rules: Rules, error: i32) -> Result<BpfProgram, seccompiler::BackendError> {
+        let action = SeccompAction::Errno(error.cast_unsigned());
+        SeccompFilter::new(rules, SeccompAction::Allow, action, std::env::consts::ARCH.try_into()?)?.try_into()
     }
 
     /// Rules by the numbers of calls.
@@ -191,6 +214,7 @@ mod linux {
             conditions.iter().map(rule).collect::<Result<Vec<_>, _>>()
         };
         let number = |value: i32| u64::from(value.cast_unsigned());
+        let is_set = |flag: i32| (0, SeccompCmpOp::MaskedEq(number(flag)), number(flag));
         Ok(Rules::from([
             (libc::SYS_ioctl, rules(&TYPING.map(|control| (1, SeccompCmpOp::Eq, control)))?),
             // One of a pair of datagrams can be turned to others, by the name of a file. The system takes raw for that, too.
@@ -202,6 +226,7 @@ mod linux {
                     (1, SOCKET_TYPE, number(libc::SOCK_RAW)),
                 ])?,
             ),
+            (libc::SYS_clone, rules(&NAMESPACES.map(is_set))?),
             // To limit others may end them.
             (libc::SYS_prlimit64, rules(&[(0, SeccompCmpOp::Ne, 0)])?),
         ]))
