@@ -12,8 +12,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use linkjit::executor::{Executor, InProcess};
-use linkjit::{DefinitionGenerator, Error, ErrorKind, ExecAddr, FunctionUnit, Jit, JitDylib, MatchScope};
-use linkjit::{MaterializationResponsibility, MaterializationUnit, Result, Source, SymbolFlags, UnitInterface, Wanted};
+use linkjit::{
+    AbsoluteSymbols, DefinitionGenerator, Error, ErrorKind, ExecAddr, FunctionUnit, Jit, JitDylib, MatchScope,
+};
+use linkjit::{
+    MaterializationResponsibility, MaterializationUnit, Result, Source, SymbolFlags, UnitInterface, Wanted,
+    WeakJitDylib,
+};
 use linkjit_remote::{Child, Remote, Token, Transport};
 use support::{compile, compile_file, run, tool};
 
@@ -284,8 +289,10 @@ impl MaterializationUnit for Slow {
     }
 }
 
-/// An executor at the other end of a connection that passes nothing on when it is `asked` for the first time, before it may.
-fn hesitant(steps: Steps) -> Arc<Remote> {
+/// An executor at the other end of a connection that passes nothing on when it is `asked` something with this text for the
+/// first time, before it may.
+fn hesitant(steps: Steps, text: &str) -> Arc<Remote> {
+    let text = text.as_bytes().to_vec();
     let (ours, mut near) = UnixStream::pair().unwrap();
     let (mut far, theirs) = UnixStream::pair().unwrap();
     let theirs = Transport::unix(theirs).unwrap();
@@ -294,9 +301,11 @@ fn hesitant(steps: Steps) -> Arc<Remote> {
     let (mut back, mut from) = (near.try_clone().unwrap(), far.try_clone().unwrap());
     thread::spawn(move || std::io::copy(&mut from, &mut back));
     thread::spawn(move || {
-        let (mut bytes, mut steps) = ([0; 4096], Some(steps));
+        let (mut bytes, mut steps, mut is_asked) = ([0; 4096], Some(steps), false);
         while let Ok(count @ 1..) = near.read(&mut bytes) {
-            if is_connected.try_recv().is_ok()
+            is_asked = is_asked || is_connected.try_recv().is_ok();
+            if is_asked
+                && bytes[..count].windows(text.len().max(1)).any(|part| part.starts_with(&text))
                 && let Some(steps) = steps.take()
             {
                 steps.step("asked");
@@ -328,7 +337,7 @@ fn a_unit_that_is_begun_while_the_new_process_is_prepared_is_waited_for() {
     let asking = thread::spawn(move || dylib.link(&["one", "two"]).is_ok());
     is_told("begun");
     let (executor, new) = steps();
-    let executor = hesitant(executor);
+    let executor = hesitant(executor, "");
     let session = jit.session().clone();
     let replacing = thread::spawn(move || session.replace_executor(executor).map(drop));
     unit.send(()).unwrap();
@@ -441,4 +450,132 @@ fn only_sessions_that_remember_and_are_elsewhere_can_be_given_another() {
     assert!(why(here, connected()).contains("this process"));
     let other = host::elsewhere::Elsewhere::of_arch(InProcess::new().unwrap(), linkjit::executor::Arch::AArch64);
     assert!(why(session(&connected()), Arc::new(other)).contains("aarch64"));
+}
+
+/// A step of a test, and what lets it go on.
+fn steps(told: &mpsc::Sender<&'static str>) -> (Steps, mpsc::Sender<()>) {
+    let (go_on, may_go_on) = mpsc::channel();
+    (Steps { told: told.clone(), may_go_on: Arc::new(Mutex::new(may_go_on)) }, go_on)
+}
+
+/// A library, which a session adds again to its tables with the help of its executor.
+fn library() -> std::path::PathBuf {
+    let object = compile_file("-fPIC", "int in_library;");
+    let library = object.with_extension("so");
+    run(tool("gcc").arg("-shared").arg("-o").args([&library, &object]));
+    library
+}
+
+#[test]
+fn a_unit_that_is_taken_up_amid_a_replacement_is_found_again() {
+    let (told, tells) = mpsc::channel();
+    let jit = Jit::builder().executor(connected()).replaceable().threads(0).build().unwrap();
+    jit.add_library(library()).unwrap();
+    let (units, unit) = steps(&told);
+    jit.define(Slow("one", object("one.o", "unsigned long one(void) { return 1; }"), units)).unwrap();
+    let two = object("two.o", "unsigned long two(void) { return 2; }");
+    let interface = UnitInterface::new([("two", SymbolFlags::FUNCTION)]);
+    jit.define(FunctionUnit::new("two", interface, move |responsibility| responsibility.add_object(&two))).unwrap();
+    let dylib = jit.main().clone();
+    let asking = thread::spawn(move || dylib.link(&["one", "two"]).map(drop));
+    assert_eq!(tells.recv().unwrap(), "begun");
+    unit.send(()).unwrap();
+    assert_eq!(tells.recv().unwrap(), "delivered");
+    // No unit is begun, and the lookup is about to begin the other one.
+    let (executor, new) = steps(&told);
+    let executor = hesitant(executor, ".so");
+    let session = jit.session().clone();
+    let replacing = thread::spawn(move || session.replace_executor(executor).map(drop));
+    assert_eq!(tells.recv().unwrap(), "asked");
+    unit.send(()).unwrap();
+    thread::sleep(std::time::Duration::from_millis(50));
+    new.send(()).unwrap();
+    replacing.join().unwrap().unwrap();
+    asking.join().unwrap().unwrap();
+    assert_eq!(["one", "two"].map(|name| call(&jit, name).unwrap()), [1, 2]);
+}
+
+#[test]
+fn of_two_replacements_at_once_the_executor_in_between_is_shut_down() {
+    let (told, tells) = mpsc::channel();
+    let jit = session(&connected());
+    jit.add_object(object("f.o", "unsigned long f(void) { return 1; }")).unwrap();
+    let (executor, go_on) = steps(&told);
+    // Before the session has it.
+    let executors = [hesitant(executor, ""), connected()];
+    let replace = |executor: Arc<Remote>| {
+        let session = jit.session().clone();
+        thread::spawn(move || session.replace_executor(executor).map(drop))
+    };
+    let first = replace(executors[0].clone());
+    assert_eq!(tells.recv().unwrap(), "asked");
+    let second = replace(executors[1].clone());
+    thread::sleep(std::time::Duration::from_millis(50));
+    go_on.send(()).unwrap();
+    first.join().unwrap().unwrap();
+    second.join().unwrap().unwrap();
+    // The other one is the session's now.
+    let is_in_use = executors.map(|executor| executor.open_image("any").is_ok());
+    assert_ne!(is_in_use[0], is_in_use[1]);
+    assert_eq!(call(&jit, "f").unwrap(), 1);
+}
+
+#[test]
+fn an_object_that_a_unit_has_delivered_stays_discarded() {
+    let jit = session(&connected());
+    let bad = object(
+        "made.o",
+        "void missing(void); __attribute__((constructor)) static void f(void) { missing(); } void made(void) {}",
+    );
+    let interface = UnitInterface::new([("made", SymbolFlags::FUNCTION), ("other", SymbolFlags::FUNCTION)]);
+    jit.define(FunctionUnit::new("maker", interface, move |responsibility| {
+        responsibility.add_object(&bad)?;
+        responsibility.add_object(object("other.o", "unsigned long other(void) { return 2; }"))
+    }))
+    .unwrap();
+    assert!(jit.lookup("made").is_err());
+    jit.discard_object("made.o").unwrap();
+    jit.session().replace_executor(connected()).unwrap();
+    jit.add_object(object("made.o", "unsigned long made(void) { return 1; }")).unwrap();
+    assert_eq!(["made", "other"].map(|name| call(&jit, name).unwrap()), [1, 2]);
+}
+
+/// A unit of which other processes have no use. When it is dropped, it says whether lookups are possible.
+#[derive(Debug)]
+struct OfOneProcess(WeakJitDylib, mpsc::Sender<Result<ExecAddr>>);
+
+impl MaterializationUnit for OfOneProcess {
+    fn name(&self) -> String {
+        "of one process".into()
+    }
+
+    fn interface(&self) -> UnitInterface {
+        UnitInterface::new([("once", SymbolFlags::FUNCTION)])
+    }
+
+    fn materialize(self: Box<Self>, _: MaterializationResponsibility) {}
+
+    fn outlives_executor(&self) -> bool {
+        false
+    }
+}
+
+impl Drop for OfOneProcess {
+    fn drop(&mut self) {
+        let _gone = self.1.send(self.0.upgrade().unwrap().lookup("f"));
+    }
+}
+
+#[test]
+fn units_of_one_process_are_gone_and_dropped_when_the_session_is_of_use_again() {
+    let jit = session(&connected());
+    jit.add_object(object("f.o", "unsigned long f(void) { return 1; }")).unwrap();
+    let (drops, is_dropped) = mpsc::channel();
+    jit.define(OfOneProcess(jit.main().downgrade(), drops)).unwrap();
+    jit.define(AbsoluteSymbols::new([("place", ExecAddr(4096), SymbolFlags::DATA)])).unwrap();
+    jit.session().replace_executor(connected()).unwrap();
+    is_dropped.recv().unwrap().unwrap();
+    assert!(jit.lookup("place").is_err() && jit.lookup("once").is_err());
+    jit.define_absolute("place", ExecAddr(8192)).unwrap();
+    assert_eq!(jit.lookup("place").unwrap(), ExecAddr(8192));
 }

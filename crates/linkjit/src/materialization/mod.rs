@@ -113,6 +113,13 @@ pub trait MaterializationUnit: fmt::Debug + Send {
     /// definitions waits. Runs without any lock held, and may look up names.
     fn materialize(self: Box<Self>, responsibility: MaterializationResponsibility);
 
+    /// Says whether it is of use for another process, so that a session that is [given another
+    /// executor](ExecutionSession::replace_executor) has it again if it is not materialized yet. One that knows addresses is
+    /// not.
+    fn outlives_executor(&self) -> bool {
+        true
+    }
+
     /// Another definition has taken this name: it is not to be defined any more. Called before
     /// [`materialize`](Self::materialize), for each such name.
     fn discard(&mut self, name: &SymbolName) {
@@ -130,7 +137,7 @@ impl ExecutionSession {
         is_noted: bool,
     ) -> Result<()> {
         self.keep_names();
-        let is_noted = is_noted && self.notes_additions();
+        let is_noted = is_noted && self.notes_additions() && unit.outlives_executor();
         let promised = self.promised(&*unit, &unit.interface());
         let names: Vec<_> = promised.symbols.iter().map(|&(name, _)| name).collect();
         // Dropped with everything unlocked, if it is not taken.
@@ -174,11 +181,14 @@ impl ExecutionSession {
         interface: &UnitInterface,
     ) -> Result<()> {
         let promised = self.promised(&*unit, interface);
+        let outlives_executor = unit.outlives_executor();
         let mut state = self.state();
         let delegated = state.delegate(from, Box::new(unit), promised);
         if let Ok(added) = delegated {
             self.progress().add(Job::Unit(added));
-            self.note_delegated(from, added);
+            if outlives_executor {
+                self.note_delegated(from, added);
+            }
         }
         drop(state);
         delegated.map(drop).map_err(|(error, _)| error)

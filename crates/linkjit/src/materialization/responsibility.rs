@@ -213,9 +213,14 @@ pub(crate) fn run(session: &ExecutionSession, unit: ObjectId) {
     if !progress.start(Job::Unit(unit)) {
         return;
     }
-    let Some((maker, taken)) = session.state().take_pending(unit) else {
-        // It was removed just now.
-        progress.end(Job::Unit(unit), &Err(Error::TrackerRemoved));
+    let (taken, is_of_others) = {
+        let mut state = session.state();
+        (state.take_pending(unit), state.is_of_others(unit))
+    };
+    let Some((maker, taken)) = taken else {
+        // Just now it was removed, or has got another number because the executor is replaced: lookups find that.
+        let outcome = if is_of_others { Ok(()) } else { Err(Error::TrackerRemoved) };
+        progress.end(Job::Unit(unit), &outcome);
         return;
     };
     maker.make(session, taken);

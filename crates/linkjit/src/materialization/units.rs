@@ -54,6 +54,10 @@ impl MaterializationUnit for AbsoluteSymbols {
         let _told = responsibility.complete();
     }
 
+    fn outlives_executor(&self) -> bool {
+        false
+    }
+
     fn discard(&mut self, name: &SymbolName) {
         self.symbols.retain(|(other, ..)| other != name);
     }

@@ -56,6 +56,7 @@ impl Participant for Inner {
         self.starting.forget_threads();
         self.pool.forget_threads();
         self.jobs.forget_agents();
+        self.replacements.store(0, Ordering::Relaxed);
         let this = Agent::current();
         for job in self.progress.forget_threads() {
             // Whoever was to make its definitions is not there.

@@ -136,6 +136,11 @@ impl JitDylib {
 }
 
 impl Journal {
+    /// The place of a unit that is not materialized yet.
+    fn position(&self, unit: ObjectId) -> Option<usize> {
+        self.additions.iter().rposition(|added| matches!(added.what, What::Unit(other) if other == unit))
+    }
+
     /// Takes out what was removed, if much was added since that was done last.
     fn forget_removed(&mut self, state: &State) -> Vec<Added> {
         if self.additions.len() < LEAST.max(2 * self.left) {
@@ -180,19 +185,34 @@ impl ExecutionSession {
             Direct::Absolute(_) => None,
         };
         let aliases: Vec<_> = direct.iter().filter_map(alias).collect();
-        let add = move |dylib: &JitDylib| {
-            graphs.iter().try_for_each(|graph| dylib.add_graph_that_was_read(graph.clone()))?;
+        let add_aliases = move |dylib: &JitDylib| {
             let (names, mut state) = (dylib.session().names(), dylib.session().state());
             aliases.iter().try_for_each(|&(name, target)| state.define_alias(dylib.id(), name, target, &names))
         };
-        self.change_unit(unit, |added| added.what = What::Other(Arc::new(add)));
+        let object = |graph: LinkGraph| {
+            let name = graph.source().name().clone();
+            let add: Arc<Add> = Arc::new(move |dylib| dylib.add_graph_that_was_read(graph.clone()));
+            (name, add)
+        };
+        let mut objects = graphs.into_iter().map(object);
+        // The first object is the unit, in the tables too: if it is discarded, so are the aliases.
+        let first = match objects.next() {
+            Some((name, add)) => {
+                What::Object(name, Arc::new(move |dylib| add(dylib).and_then(|()| add_aliases(dylib))))
+            }
+            None => What::Other(Arc::new(add_aliases)),
+        };
+        let mut journal = lock(&self.inner.journal);
+        let Some(at) = journal.position(unit) else { return };
+        let Added { dylib, tracker, .. } = journal.additions[at];
+        let all = std::iter::once(first).chain(objects.map(|(name, add)| What::Object(name, add)));
+        journal.additions.splice(at..=at, all.map(|what| Added { dylib, tracker, what }));
     }
 
     /// Notes that a unit has delegated something to another one, with the tables still locked.
     pub(crate) fn note_delegated(&self, from: ObjectId, to: ObjectId) {
         let mut journal = lock(&self.inner.journal);
-        let is_it = |added: &Added| matches!(added.what, What::Unit(unit) if unit == from);
-        if let Some(at) = journal.additions.iter().rposition(is_it) {
+        if let Some(at) = journal.position(from) {
             let added = Added { what: What::Unit(to), ..journal.additions[at].clone() };
             journal.additions.insert(at + 1, added);
         }
@@ -200,13 +220,10 @@ impl ExecutionSession {
 
     /// Notes that a unit has another number.
     pub(super) fn note_renumbered(&self, from: ObjectId, to: ObjectId) {
-        self.change_unit(from, |added| added.what = What::Unit(to));
-    }
-
-    fn change_unit(&self, unit: ObjectId, change: impl FnOnce(&mut Added)) {
         let mut journal = lock(&self.inner.journal);
-        let is_it = |added: &&mut Added| matches!(added.what, What::Unit(other) if other == unit);
-        journal.additions.iter_mut().rev().find(is_it).map(change);
+        if let Some(at) = journal.position(from) {
+            journal.additions[at].what = What::Unit(to);
+        }
     }
 
     fn forget_additions(&self, is_it: impl Fn(&Added) -> bool) {

@@ -82,7 +82,7 @@ pub use weak::WeakJitDylib;
 pub(crate) use withdraw::Withdrawn;
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use linkjit_executor::{DylibReply, Executor, Target, fork as process_fork};
@@ -123,6 +123,8 @@ struct Inner {
     executor: RwLock<Arc<dyn Executor>>,
     /// What was added, if the executor can be replaced.
     journal: Mutex<Journal>,
+    /// So many agents are replacing the executor, or wait for their turn.
+    replacements: AtomicUsize,
     platform: &'static dyn Platform,
     target: Target,
     options: SessionOptions,
@@ -192,6 +194,7 @@ impl ExecutionSession {
                 target,
                 executor: RwLock::new(executor),
                 journal: Mutex::default(),
+                replacements: AtomicUsize::new(0),
                 state: Mutex::new(state),
                 pool: Pool::new(options.threads),
                 options: SessionOptions {

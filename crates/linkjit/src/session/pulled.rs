@@ -66,7 +66,7 @@ impl State {
     /// then all of it stays.
     pub(crate) fn forget_unused(&mut self, pulled: Pulled) {
         // What was pulled into the tables of another executor has replaced nothing in these.
-        if pulled.objects.iter().any(|id| id.0 < self.first_object) {
+        if pulled.objects.iter().any(|&id| self.is_of_others(id)) {
             return;
         }
         if !pulled.objects.iter().any(|id| self.objects.get(id).is_some_and(|object| object.started)) {

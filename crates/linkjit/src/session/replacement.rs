@@ -4,6 +4,7 @@
 //! has is added again. If that fails, the old tables are put back.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 
 use linkjit_executor::{Executor, ImageId};
@@ -32,6 +33,28 @@ impl Asked {
     }
 }
 
+/// A replacement that is going on or waits until it can, as long as this lives.
+struct Replacing<'a>(&'a AtomicUsize);
+
+impl<'a> Replacing<'a> {
+    fn begin(replacements: &'a AtomicUsize) -> Self {
+        replacements.fetch_add(1, Ordering::SeqCst);
+        Self(replacements)
+    }
+
+    /// Says whether another one waits.
+    fn is_awaited(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 1
+    }
+}
+
+impl Drop for Replacing<'_> {
+    fn drop(&mut self) {
+        // In the child of a fork nobody is counted.
+        let _none = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1));
+    }
+}
+
 /// The part of a session that an executor goes with.
 struct Linked {
     executor: Arc<dyn Executor>,
@@ -45,8 +68,9 @@ impl ExecutionSession {
     /// JITDylibs, their link orders and trackers stay as they are, as do handles of them. Objects, archives, libraries,
     /// generators and units that were added are added again, and linked again when a lookup needs them; updatable objects
     /// as they were last. What was in the old process is lost: the values of variables, what initializers have done, and all
-    /// addresses that were looked up. So names that stand for addresses (`define_absolute`, `define_redirectable`) are gone,
-    /// too, and may be defined anew. Updates can't be rolled back any more. Returns the JITDylibs whose state is lost
+    /// addresses that were looked up. So names that stand for addresses (`define_absolute`, `define_redirectable`) are
+    /// gone, too, as are units that [do not outlive](crate::MaterializationUnit::outlives_executor) their executor, and may be
+    /// defined anew. Updates can't be rolled back any more. Returns the JITDylibs whose state is lost
     /// because something of them was linked.
     ///
     /// ```no_run
@@ -77,11 +101,12 @@ impl ExecutionSession {
     pub fn replace_executor(&self, executor: Arc<dyn Executor>) -> Result<Vec<JitDylib>> {
         self.check_replaceable(executor.as_ref())?;
         self.check_no_right()?;
+        let replacing = Replacing::begin(&self.inner.replacements);
         self.executor().shut_down();
         let _names = self.use_names();
         let has_allocator = executor.has_allocator_of_another();
         let mut images = BTreeMap::new();
-        let (_initializing, _linking, mut old) = loop {
+        let (initializing, linking, mut old) = loop {
             let initializing = self.begin_initializing()?;
             if initializing.is_nested() {
                 return Err(Error::Reentrant);
@@ -98,10 +123,23 @@ impl ExecutionSession {
                 }
             }
         };
+        let replaced = self.fill_tables(&mut old);
+        if replacing.is_awaited() {
+            // Another replacement waits for what this executor is asked, and knows the one before only.
+            self.executor().shut_down();
+        }
+        // What the user drops with the tables that are in use no more is dropped with no right.
+        drop((linking, initializing));
+        drop(old);
+        replaced
+    }
+
+    /// Adds everything to the new tables. If that fails, they are exchanged for the `old` ones again.
+    fn fill_tables(&self, old: &mut Linked) -> Result<Vec<JitDylib>> {
         let mut moved = Vec::new();
         if let Err(error) = self.add_everything(&mut old.state, &mut moved) {
-            let mut new = old;
-            self.swap(&mut new);
+            let new = old;
+            self.swap(new);
             self.give_units_back(&mut new.state, &moved);
             new.executor.shut_down();
             return Err(error);
@@ -177,7 +215,11 @@ impl ExecutionSession {
 
     /// Puts the old tables and the old executor back.
     fn swap(&self, other: &mut Linked) {
-        self.exchange(&mut self.state(), other);
+        {
+            let mut state = self.state();
+            self.exchange(&mut state, other);
+            state.skip_numbers(&other.state);
+        }
         self.forget_reentry();
     }
 

@@ -375,13 +375,23 @@ impl State {
         self.number
     }
 
+    /// Says whether an object was one of other tables, of an executor that was replaced.
+    pub(crate) fn is_of_others(&self, object: ObjectId) -> bool {
+        object.0 < self.first_object
+    }
+
+    /// Has no number used again that other tables have used, which were there for a while.
+    pub(super) fn skip_numbers(&mut self, others: &Self) {
+        self.dylibs_made = others.dylibs_made;
+        self.objects_made = others.objects_made;
+        self.trackers_made = others.trackers_made;
+        self.generators_made = others.generators_made;
+    }
+
     /// Has numbers go on where those of other tables end, which are to be forgotten, and counts.
     pub(super) fn continue_numbers(&mut self, old: &Self) {
-        self.dylibs_made = old.dylibs_made;
-        self.objects_made = old.objects_made;
+        self.skip_numbers(old);
         self.first_object = old.objects_made;
-        self.trackers_made = old.trackers_made;
-        self.generators_made = old.generators_made;
         self.number = old.number.wrapping_add(1);
         // Whoever was about to use what the old ones had finds out.
         self.removals = old.removals + 1;
