@@ -1,12 +1,15 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use linkjit::Language;
 
 use crate::report::Reporter;
+use crate::sources::STDIN;
+use crate::{compiler_flags, inputs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,9 +25,15 @@ const RUN_HELP: &str = "\
 Inputs and options may come in any order; among inputs, -l, --jd and --whole-archive the order matters.
 
 linkjit looks at the content of an input, not at its name. It may be an object, a static library (whose
-members are linked when they are needed), a shared library or a GNU ld script. Sources (.c .cc .cpp
-.cxx .C .s .S) are compiled first, with $CC or $CXX; LLVM IR and bitcode (.ll .bc) by the LLVM library that
-$LINKJIT_LLVM names, or the newest installed one, or clang. C++ needs no -l stdc++.
+members are linked when they are needed), a shared library or a GNU ld script. Sources are compiled
+first: C, C++, Objective-C, assembly, Fortran, Rust, D, Zig and Swift by the compiler that is installed, or
+that $CC, $CXX, $FC, $RUSTC or $DC names; LLVM IR and bitcode by the LLVM library that $LINKJIT_LLVM names,
+or the newest installed one, or clang. Extensions of names say which language it is, or -x. C++ needs no
+-l stdc++.
+
+Compilers get -D -I -U -O -g -std= -W -f -m -include -isystem and their kin, as cc takes them, wherever they
+stand, after what $CPPFLAGS, $CFLAGS, $CXXFLAGS and $FFLAGS say, and ARG of -Xcompiler ARG, whatever it is.
+Without -O, sources are compiled with -O2.
 
 -l searches the directories of -L, then the system's, then the compiler's; in each, linkjit prefers
 libLIB.so to libLIB.a.
@@ -50,6 +59,7 @@ The exit code is the program's own; 1 if it could not be linked, 2 if the comman
 
 Examples:
   linkjit run hello.c
+  linkjit run -O3 -DNDEBUG -Iinclude -std=c++20 main.cpp util.c
   linkjit run main.o -L build -l foo -l z -- first second
   linkjit run main.o --jd plugin plugin.o -l foo
   linkjit run hello.obj -l user32
@@ -70,7 +80,7 @@ pub(crate) struct Invocation {
 pub(crate) enum Command {
     /// Link objects, libraries and sources into this process and run the program
     #[command(after_help = RUN_HELP, arg_required_else_help = true)]
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Show what is in an object or archive: sections, blocks, symbols, edges
     #[command(arg_required_else_help = true)]
     Graph(GraphOptions),
@@ -92,9 +102,19 @@ pub(crate) const MAIN: &str = "main";
 /// The inputs and options of a run.
 #[derive(Debug, Args)]
 pub(crate) struct RunOptions {
-    /// Objects, static and shared libraries, linker scripts, sources
+    /// Objects, static and shared libraries, linker scripts, sources; - is a source on standard input
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
+    /// The language of the sources that follow, as cc names it (c, c++, assembler, f95, ...), or rust, nasm, d, zig, swift,
+    /// ir; none: their names and contents say it
+    #[arg(short = 'x', value_name = "LANGUAGE", value_parser = parse_language)]
+    languages: Vec<Option<Language>>,
+    /// A flag for compilers, in cc's language. `compiler_flags` makes these of -D, -I and so on.
+    #[arg(long = "compiler-flag", hide = true, allow_hyphen_values = true)]
+    pub(crate) flags: Vec<OsString>,
+    /// -Xcompiler.
+    #[arg(long = "own-compiler-flag", hide = true, allow_hyphen_values = true)]
+    pub(crate) own_flags: Vec<OsString>,
     /// Call this function as the program's main; objects for Windows may name another one (/entry, WinMain)
     #[arg(long, value_name = "NAME", default_value = MAIN)]
     pub(crate) entry: String,
@@ -256,6 +276,12 @@ impl Crt {
     }
 }
 
+/// The language that `-x` names; `None` for `none`.
+fn parse_language(text: &str) -> Result<Option<Language>, String> {
+    let known = || format!("it must be none or one of {}", Language::names().collect::<Vec<_>>().join(", "));
+    if text == "none" { Ok(None) } else { Language::from_name(text).map(Some).ok_or_else(known) }
+}
+
 /// The smallest window that has pages for each protection, and the largest within which all reaches all.
 const WINDOW_SIZES: std::ops::RangeInclusive<u64> = 64 << 10..=2 << 30;
 
@@ -292,8 +318,10 @@ pub(crate) struct GraphOptions {
 /// Something to link.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// A file.
+    /// A file that is no source.
     Input(PathBuf),
+    /// A source, and the language that `-x` names.
+    Source { path: PathBuf, language: Option<Language> },
     /// `-l`.
     Library(String),
     /// `--jd`: where the next ones go.
@@ -303,7 +331,13 @@ pub(crate) enum Item {
 }
 
 impl Item {
-    /// Returns the file, if it is one.
+    /// An input: a source, if its language is given or known.
+    fn input(path: PathBuf, language: Option<Language>) -> Self {
+        let is_source = language.is_some() || path == Path::new(STDIN) || inputs::is_source(&path);
+        if is_source { Self::Source { path, language } } else { Self::Input(path) }
+    }
+
+    /// Returns the file, if it is one that is no source.
     pub(crate) fn file(&self) -> Option<&std::path::Path> {
         match self {
             Self::Input(path) => Some(path),
@@ -335,7 +369,9 @@ impl Invocation {
     }
 
     pub(crate) fn parse(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(line)?;
+        let mut command = Self::command();
+        let line = compiler_flags::hidden(line.collect(), command.find_subcommand("run"));
+        let matches = command.try_get_matches_from_mut(line)?;
         let mut invocation = Self::from_arg_matches(&matches)?;
         if let (Command::Run(options), Some((_, matches))) = (&mut invocation.command, matches.subcommand()) {
             options.arrange(matches);
@@ -349,7 +385,11 @@ impl RunOptions {
     fn arrange(&mut self, matches: &ArgMatches) {
         self.arguments.splice(0..0, self.inputs.first().map(|path| path.clone().into_os_string()));
         let places = |id| matches.indices_of(id).into_iter().flatten();
-        let inputs = places("inputs").zip(self.inputs.drain(..).map(Item::Input));
+        let languages: Vec<_> = places("languages").zip(self.languages.drain(..)).collect();
+        let language =
+            |place| languages.iter().rev().find(|(other, _)| *other < place).and_then(|(_, language)| *language);
+        let inputs = places("inputs").zip(self.inputs.drain(..));
+        let inputs = inputs.map(|(place, path)| (place, Item::input(path, language(place))));
         let libraries = places("libraries").zip(self.libraries.drain(..).map(Item::Library));
         let dylibs = places("dylibs").zip(self.dylibs.drain(..).map(Item::Dylib));
         let whole = places("whole_archive").map(|place| (place, Item::Whole(true)));
@@ -367,7 +407,7 @@ mod tests {
     fn run(line: &[&str]) -> RunOptions {
         let line = ["linkjit", "run"].iter().chain(line).map(OsString::from);
         match Invocation::parse(line).map(|invocation| invocation.command) {
-            Ok(Command::Run(options)) => options,
+            Ok(Command::Run(options)) => *options,
             other => panic!("{other:?}"),
         }
     }

@@ -17,7 +17,7 @@ use crate::sources::SourceCompiler;
 /// Prints what `options` ask for.
 pub(crate) fn graph(options: &GraphOptions) -> Result<(), Failure> {
     let source = if inputs::is_source(&options.file) {
-        SourceCompiler::new(ObjectFormat::HOST).compile(&options.file)?.0
+        SourceCompiler::new(ObjectFormat::HOST).compile_file(&options.file)?.object
     } else {
         inputs::read(&options.file)?
     };

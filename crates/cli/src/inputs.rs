@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ::object::{File, Object, ObjectSymbol};
 use linkjit::executor::ObjectFormat;
-use linkjit::{Error, SystemCompiler};
+use linkjit::{Error, SourceModule};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::object::archive::{Archive, MemberContent};
@@ -81,7 +81,7 @@ pub(crate) fn needs_mingw(path: &Path) -> bool {
 
 /// Returns whether a file is to be compiled.
 pub(crate) fn is_source(path: &Path) -> bool {
-    SystemCompiler::knows(path)
+    SourceModule::file(path).known_language().is_some()
 }
 
 /// The bytes of a file.

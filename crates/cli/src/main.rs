@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), no_main)]
 
 mod args;
+mod compiler_flags;
 mod executor;
 mod graph;
 mod inputs;

@@ -3,12 +3,11 @@
 use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use linkjit::executor::{Executor, InProcess, ObjectFormat};
-use linkjit::{CrtProvider, ExecAddr, Jit, JitDylib, MatchScope, SymbolLookupSet, TargetCompiler};
+use linkjit::{CompiledModule, CrtProvider, ExecAddr, Jit, JitDylib, MatchScope, SymbolLookupSet, SystemCompiler};
 use linkjit_host::temporary::{self, PrivateDirectory};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
@@ -46,8 +45,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let directories = options.directories.iter().cloned().chain(developers_directories(format));
     let jit = directories.fold(Jit::builder().executor(executor), linkjit::JitBuilder::library_path);
     let jit = options.window_size.into_iter().fold(jit, linkjit::JitBuilder::window_size);
-    let compiler = TargetCompiler::new(format);
-    let crt = crt(options, format, compiler).map_err(one)?;
+    let crt = crt(options, format).map_err(one)?;
     let crt_directories = crt.directories().to_vec();
     let jit = jit.crt(crt).build().map_err(one)?;
     let jit = std::mem::ManuallyDrop::new(jit);
@@ -55,14 +53,13 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let mut times = Times::default();
 
     let compiling = Instant::now();
-    let mut warnings = String::new();
     let sources = {
         // As a compiler removes its own files; the program that is run later handles signals itself.
         let _private = temporary::remove_at_signals();
-        compile(options, &SourceCompiler::new(format), &mut progress, &mut warnings)
+        SourceCompiler::for_run(options, format, reporter.is_json()).compile_all(&options.items, &mut progress)
     };
     if !reporter.is_json() {
-        progress.say(&warnings);
+        sources.iter().flatten().for_each(|compiled| progress.say(&compiled.warnings));
     }
     if !sources.is_empty() {
         times.compile = compiling.elapsed();
@@ -142,12 +139,13 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
 
 /// The C runtime that is asked for. What MinGW's compilers have compiled needs the runtime that these have the headers of,
 /// if they are there.
-fn crt(options: &RunOptions, format: ObjectFormat, compiler: TargetCompiler) -> linkjit::Result<CrtProvider> {
+fn crt(options: &RunOptions, format: ObjectFormat) -> linkjit::Result<CrtProvider> {
     let is_cross = ObjectFormat::HOST != format;
-    let needs = |item: &Item| is_cross && is_source(&item) || needs_mingw(item);
+    let needs = |item: &Item| is_cross && matches!(item, Item::Source { .. }) || needs_mingw(item);
     match &options.crt {
         None if format == ObjectFormat::Coff && options.items.iter().any(needs) => {
-            let library = compiler.file("-print-file-name=libmingw32.a").and_then(|path| path.canonicalize().ok());
+            let library =
+                SystemCompiler::file(format, "-print-file-name=libmingw32.a").and_then(|path| path.canonicalize().ok());
             let directory = library.as_deref().and_then(|path| path.parent()?.parent());
             directory.map_or_else(|| Ok(CrtProvider::built_in()), CrtProvider::mingw)
         }
@@ -160,60 +158,6 @@ fn crt(options: &RunOptions, format: ObjectFormat, compiler: TargetCompiler) -> 
 
 fn needs_mingw(item: &Item) -> bool {
     item.file().is_some_and(inputs::needs_mingw)
-}
-
-fn is_source(item: &&Item) -> bool {
-    matches!(item, Item::Input(path) if inputs::is_source(path))
-}
-
-/// Compiles the sources among the inputs, several at a time. The results are in the order of the inputs, as are
-/// warnings.
-fn compile(
-    options: &RunOptions,
-    compiler: &SourceCompiler,
-    progress: &mut Progress,
-    warnings: &mut String,
-) -> VecDeque<linkjit::Result<Source>> {
-    let count = options.items.iter().filter(is_source).count();
-    if count == 0 {
-        return VecDeque::new();
-    }
-    let queue = Mutex::new(options.items.iter().filter(is_source).enumerate());
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(count);
-    let (sender, receiver) = mpsc::channel();
-    let mut compiled: Vec<(usize, linkjit::Result<(Source, String)>)> = std::thread::scope(|scope| {
-        for _ in 0..workers {
-            let (queue, sender) = (&queue, sender.clone());
-            scope.spawn(move || {
-                loop {
-                    // Nothing that is done under this lock can panic.
-                    let next = queue.lock().ok().and_then(|mut queue| queue.next());
-                    let Some((index, Item::Input(path))) = next else { return };
-                    if sender.send((index, compiler.compile(path))).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut compiled = Vec::with_capacity(count);
-        loop {
-            progress.tick("compiled", compiled.len(), count);
-            match receiver.recv_timeout(Duration::from_millis(100)) {
-                Ok(result) => compiled.push(result),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return compiled,
-            }
-        }
-    });
-    compiled.sort_by_key(|(index, _)| *index);
-    let without_warnings = |(_, result): (usize, linkjit::Result<(Source, String)>)| {
-        result.map(|(source, text)| {
-            warnings.push_str(&text);
-            source
-        })
-    };
-    compiled.into_iter().map(without_warnings).collect()
 }
 
 /// Puts inputs where they belong.
@@ -249,7 +193,7 @@ impl Loader<'_> {
     fn add_all(
         &mut self,
         options: &RunOptions,
-        mut sources: VecDeque<linkjit::Result<Source>>,
+        mut sources: VecDeque<linkjit::Result<CompiledModule>>,
         progress: &mut Progress,
     ) -> Result<(), Vec<Failure>> {
         let mut failures = Vec::new();
@@ -262,8 +206,8 @@ impl Loader<'_> {
                     Ok(())
                 }
                 Item::Library(name) => self.add_library(name),
-                Item::Input(path) if !sources.is_empty() && inputs::is_source(path) => match sources.pop_front() {
-                    Some(compiled) => compiled.map_err(Failure::from).and_then(|source| self.add_object(&source)),
+                Item::Source { .. } => match sources.pop_front() {
+                    Some(compiled) => compiled.map_err(Failure::from).and_then(|compiled| self.add_compiled(&compiled)),
                     None => Ok(()),
                 },
                 Item::Input(path) => self.add_file(path, 0),
@@ -347,6 +291,12 @@ impl Loader<'_> {
             _ => self.target.add_object(source)?,
         }
         Ok(())
+    }
+
+    /// Adds the object of a source, and the libraries of its language.
+    fn add_compiled(&self, compiled: &CompiledModule) -> Result<(), Failure> {
+        self.add_object(&compiled.object)?;
+        Ok(compiled.libraries.iter().try_for_each(|library| self.target.add_library(library))?)
     }
 
     /// Adds a file that is no source; `depth` scripts led to it.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use linkjit::TargetCompiler;
+use linkjit::SystemCompiler;
 use linkjit::executor::ObjectFormat;
 
 use crate::report::Failure;
@@ -62,18 +62,16 @@ impl Search {
         let mut files = self.directories.iter().flat_map(|directory| names.iter().map(|file| directory.join(file)));
         files
             .find(|file| file.is_file())
-            .or_else(|| names.iter().find_map(|file| self.compiler().file(&format!("-print-file-name={file}"))))
+            .or_else(|| {
+                names.iter().find_map(|file| SystemCompiler::file(self.format, &format!("-print-file-name={file}")))
+            })
             .ok_or_else(|| Failure::NoLibrary { name: name.into(), searched: self.searched() })
-    }
-
-    fn compiler(&self) -> TargetCompiler {
-        TargetCompiler::new(self.format)
     }
 
     /// Every directory that was searched, each once.
     fn searched(&self) -> Vec<PathBuf> {
         let mut seen = HashSet::new();
-        let all = self.directories.iter().cloned().chain(compilers_directories(self.compiler()));
+        let all = self.directories.iter().cloned().chain(compilers_directories(self.format));
         all.filter(|directory| seen.insert(directory.clone())).collect()
     }
 
@@ -103,8 +101,8 @@ pub(crate) fn developers_directories(format: ObjectFormat) -> Vec<PathBuf> {
 }
 
 /// The directories that the compiler searches for libraries.
-fn compilers_directories(compiler: TargetCompiler) -> Vec<PathBuf> {
-    let printed = compiler.ask("-print-search-dirs").unwrap_or_default();
+fn compilers_directories(format: ObjectFormat) -> Vec<PathBuf> {
+    let printed = SystemCompiler::ask(format, "-print-search-dirs").unwrap_or_default();
     let list = printed.lines().find_map(|line| line.strip_prefix("libraries: =")).unwrap_or_default();
     // They are given as detours: /usr/lib/gcc/x86_64-linux-gnu/12/../../../x86_64-linux-gnu
     let directories = std::env::split_paths(list).filter_map(|directory| std::fs::canonicalize(directory).ok());

@@ -1,65 +1,146 @@
 //! Sources become objects: LLVM IR and bitcode in this process if LLVM's library is installed, all else by commands.
 
+use std::collections::VecDeque;
 use std::env::consts::ARCH;
+use std::ffi::OsString;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, mpsc};
+use std::time::Duration;
 
 use linkjit::executor::ObjectFormat;
-use linkjit::{Error, Result, TargetCompiler};
+use linkjit::{CompiledModule, Compiler, Error, Language, Optimization, Result, SourceModule, SystemCompiler};
 use linkjit_link::object;
 use linkjit_link::source::Source;
-use linkjit_llvm::{Llvm, Options};
+use linkjit_llvm::{Llvm, OptLevel, Options};
+
+use crate::args::{Item, RunOptions};
+use crate::progress::Progress;
+
+/// The name of the input that is read from standard input.
+pub(crate) const STDIN: &str = "-";
 
 /// Compiles for a format. LLVM's library is opened when IR is met, and its threads end with the compiler.
+#[derive(Debug)]
 pub(crate) struct SourceCompiler {
     format: ObjectFormat,
-    command: TargetCompiler,
+    optimization: Optimization,
+    has_sections: bool,
+    has_colors: bool,
+    flags: Vec<OsString>,
+    own_flags: Vec<OsString>,
     llvm: OnceLock<std::result::Result<Llvm, linkjit_llvm::Error>>,
 }
 
 impl SourceCompiler {
+    /// Compiles without any flags.
     pub(crate) fn new(format: ObjectFormat) -> Self {
-        Self { format, command: TargetCompiler::new(format), llvm: OnceLock::new() }
+        Self {
+            format,
+            optimization: Optimization::default(),
+            has_sections: false,
+            has_colors: false,
+            flags: Vec::new(),
+            own_flags: Vec::new(),
+            llvm: OnceLock::new(),
+        }
     }
 
-    /// Returns the object, and warnings.
-    pub(crate) fn compile(&self, source: &Path) -> Result<(Source, String)> {
-        if !source.extension().is_some_and(|extension| extension == "ll" || extension == "bc") {
-            return self.command.compile_with_warnings(source);
+    /// Compiles as the command line says.
+    pub(crate) fn for_run(options: &RunOptions, format: ObjectFormat, is_json: bool) -> Self {
+        let level = |flag: &OsString| flag.to_str().and_then(Optimization::from_flag);
+        Self {
+            optimization: options.flags.iter().rev().find_map(level).unwrap_or_default(),
+            // Functions are linked one by one if they are sections of their own.
+            has_sections: options.lazy,
+            has_colors: !is_json && std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal(),
+            flags: options.flags.clone(),
+            own_flags: options.own_flags.clone(),
+            ..Self::new(format)
         }
-        match self.llvm.get_or_init(Llvm::open) {
-            Ok(llvm) => self.compile_ir(llvm, source),
-            Err(missing @ linkjit_llvm::Error::NotFound { .. }) => {
-                let compiled = self.command.compile_with_warnings(source);
-                compiled.map_err(|error| match error {
-                    // Clang isn't there either; otherwise it has said what is wrong with the source.
-                    Error::Compile { file, command, output } if output.starts_with("can't be started") => {
-                        Error::Compile { file, command, output: format!("{}\n{missing}\n", output.trim_end()) }
-                    }
-                    error => error,
-                })
+    }
+
+    /// The module of an input; standard input is read now.
+    fn module(&self, item: &Item) -> Result<Option<SourceModule>> {
+        let (module, language) = match item {
+            Item::Source { path, language } if path == Path::new(STDIN) => {
+                let mut text = Vec::new();
+                let read = std::io::stdin().lock().read_to_end(&mut text);
+                read.map_err(|error| Error::File { path: path.clone(), message: error.to_string() })?;
+                (SourceModule::text("<stdin>", text), *language)
             }
-            // It is the one that the user has named.
-            Err(error) => Err(failure(source, "LLVM", error)),
-        }
+            Item::Source { path, language } => (SourceModule::file(path), *language),
+            _ => return Ok(None),
+        };
+        let module = language.into_iter().fold(module, SourceModule::language);
+        Ok(Some(self.with_options(module)))
     }
 
-    fn compile_ir(&self, llvm: &Llvm, source: &Path) -> Result<(Source, String)> {
-        let code = linkjit_host::file::read(source)
-            .map_err(|error| Error::File { path: source.into(), message: error.to_string() })?;
+    fn with_options(&self, module: SourceModule) -> SourceModule {
+        let module = if self.has_sections { module.with_sections() } else { module };
+        let module = self.own_flags.iter().fold(module, SourceModule::own_flag);
+        module.format(self.format).optimize(self.optimization).with_colors(self.has_colors).flags(&self.flags)
+    }
+
+    /// Compiles a file.
+    pub(crate) fn compile_file(&self, path: &Path) -> Result<CompiledModule> {
+        self.compile(&self.with_options(SourceModule::file(path)))
+    }
+
+    /// Compiles the sources among the inputs, several at a time. The results are in the order of the inputs.
+    pub(crate) fn compile_all(&self, items: &[Item], progress: &mut Progress) -> VecDeque<Result<CompiledModule>> {
+        let modules: Vec<_> = items.iter().filter_map(|item| self.module(item).transpose()).collect();
+        let count = modules.len();
+        let queue = Mutex::new(modules.into_iter().enumerate());
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+        let (sender, receiver) = mpsc::channel();
+        let mut compiled = std::thread::scope(|scope| {
+            for _ in 0..workers {
+                let (queue, sender) = (&queue, sender.clone());
+                scope.spawn(move || {
+                    loop {
+                        // Nothing that is done under this lock can panic.
+                        let next = queue.lock().ok().and_then(|mut queue| queue.next());
+                        let Some((index, module)) = next else { return };
+                        if sender.send((index, module.and_then(|module| self.compile(&module)))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut compiled = Vec::with_capacity(count);
+            loop {
+                progress.tick("compiled", compiled.len(), count);
+                match receiver.recv_timeout(Duration::from_millis(100)) {
+                    Ok(result) => compiled.push(result),
+                    Err(mpsc::RecvTimeoutError::Timeout) => {}
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return compiled,
+                }
+            }
+        });
+        compiled.sort_by_key(|(index, _)| *index);
+        compiled.into_iter().map(|(_, result)| result).collect()
+    }
+
+    fn compile_ir(&self, llvm: &Llvm, module: &SourceModule) -> Result<CompiledModule> {
+        let (name, code) = (module.name(), module.read()?);
         let compile = |options: &Options| {
-            let compiled = llvm.compile(&source.to_string_lossy(), code.as_ref(), options);
-            compiled.map_err(|error| failure(source, &format!("LLVM {}", llvm.version().0), error))
+            let compiled = llvm.compile(&name.to_string_lossy(), code.as_ref(), options);
+            compiled.map_err(|error| failure(name, &format!("LLVM {}", llvm.version().0), error))
         };
-        let mut compiled = compile(&Options::default())?;
+        let mut options = Options::default();
+        options.optimization = level(module.optimization());
+        let mut compiled = compile(&options)?;
         if object::format(&compiled.object) != Some(self.format) {
             // The module says that it is for another system, or nothing: clang overrides that, too.
-            let mut options = Options::default();
             options.triple = Some(self.triple(llvm));
             compiled = compile(&options)?;
         }
-        let warnings = compiled.warnings.iter().map(|warning| format!("{}: {warning}\n", source.display()));
-        Ok((Source::new(source.to_string_lossy(), compiled.object), warnings.collect()))
+        let warnings = compiled.warnings.iter().map(|warning| format!("{}: {warning}\n", name.display()));
+        let mut result = CompiledModule::new(Source::new(name.to_string_lossy(), compiled.object));
+        result.warnings = warnings.collect();
+        Ok(result)
     }
 
     /// The target whose objects have the format.
@@ -69,6 +150,39 @@ impl SourceCompiler {
             ObjectFormat::Coff => format!("{ARCH}-w64-windows-gnu"),
             ObjectFormat::Elf => format!("{ARCH}-linux-gnu"),
         }
+    }
+}
+
+impl Compiler for SourceCompiler {
+    fn compile(&self, module: &SourceModule) -> Result<CompiledModule> {
+        if module.known_language() != Some(Language::LlvmIr) {
+            return SystemCompiler.compile(module);
+        }
+        match self.llvm.get_or_init(Llvm::open) {
+            Ok(llvm) => self.compile_ir(llvm, module),
+            Err(missing @ linkjit_llvm::Error::NotFound { .. }) => {
+                SystemCompiler.compile(module).map_err(|error| match error {
+                    // Otherwise clang has said what is wrong with the source.
+                    Error::NoCompiler { .. } => {
+                        failure(module.name(), "clang", format!("it is not installed\n{missing}\n"))
+                    }
+                    error => error,
+                })
+            }
+            // It is the one that the user has named.
+            Err(error) => Err(failure(module.name(), "LLVM", error)),
+        }
+    }
+}
+
+fn level(optimization: Optimization) -> OptLevel {
+    match optimization {
+        Optimization::O0 => OptLevel::O0,
+        Optimization::O1 => OptLevel::O1,
+        Optimization::O2 => OptLevel::O2,
+        Optimization::O3 => OptLevel::O3,
+        Optimization::Os => OptLevel::Os,
+        Optimization::Oz => OptLevel::Oz,
     }
 }
 

@@ -93,10 +93,18 @@ impl PrivateDirectory {
     pub fn file(&self) -> PathBuf {
         self.path.join(FILE)
     }
+
+    /// The path of another such file.
+    #[must_use]
+    pub fn second_file(&self) -> PathBuf {
+        self.path.join(SECOND_FILE)
+    }
 }
 
 /// See [`PrivateDirectory::file`].
 const FILE: &str = "object.o";
+/// See [`PrivateDirectory::second_file`].
+const SECOND_FILE: &str = "dependencies";
 
 impl Drop for PrivateDirectory {
     fn drop(&mut self) {
@@ -172,9 +180,9 @@ mod table {
     use std::ptr::null_mut;
     use std::sync::atomic::{AtomicPtr, Ordering};
 
-    /// The directories that exist: the paths of the two files in each, and its own. Whoever takes an entry out owns it.
+    /// The directories that exist: the paths of the three files in each, and its own. Whoever takes an entry out owns it.
     /// Of more directories at a time than these, signals leave some to the next process.
-    static PATHS: [AtomicPtr<[*mut c_char; 3]>; 64] = [const { AtomicPtr::new(null_mut()) }; 64];
+    static PATHS: [AtomicPtr<[*mut c_char; 4]>; 64] = [const { AtomicPtr::new(null_mut()) }; 64];
 
     /// A directory's place in the table.
     #[derive(Debug)]
@@ -183,8 +191,9 @@ mod table {
     impl Slot {
         /// Enters a directory.
         pub(super) fn take(path: &Path) -> Option<Self> {
-            let files = [path.join(super::FILE), path.join(super::LOCK), path.to_owned()];
-            let paths = files.map(|file| CString::new(file.as_os_str().as_bytes()).unwrap_or_default().into_raw());
+            let [object, second, lock] = [super::FILE, super::SECOND_FILE, super::LOCK].map(|file| path.join(file));
+            let paths = [object, second, lock, path.to_owned()];
+            let paths = paths.map(|path| CString::new(path.as_os_str().as_bytes()).unwrap_or_default().into_raw());
             let paths = Box::into_raw(Box::new(paths));
             let entered = PATHS
                 .iter()
@@ -204,7 +213,7 @@ mod table {
 
     /// Gives the memory of an entry back, which is in the table no more. The handler reads only what it has taken out
     /// itself.
-    fn free(paths: *mut [*mut c_char; 3]) {
+    fn free(paths: *mut [*mut c_char; 4]) {
         if paths.is_null() {
             return;
         }
@@ -224,11 +233,11 @@ mod table {
                 continue;
             }
             // SAFETY: whoever takes an entry out of the table owns it. It is not given back: the process ends.
-            let [object, lock, directory] = unsafe { *paths };
-            // SAFETY: a path that ends with a zero; handlers may call this. So for the next two.
-            unsafe { libc::unlink(object) };
-            // SAFETY: as above.
-            unsafe { libc::unlink(lock) };
+            let [object, second, lock, directory] = unsafe { *paths };
+            for file in [object, second, lock] {
+                // SAFETY: a path that ends with a zero; handlers may call this.
+                unsafe { libc::unlink(file) };
+            }
             // SAFETY: as above.
             unsafe { libc::rmdir(directory) };
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use linkjit::Source;
-use linkjit::{Compiler, ExecutionSession, Generation, Jit, SystemCompiler};
+use linkjit::{ExecutionSession, Generation, Jit, SourceModule};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -20,7 +20,7 @@ fn main() -> Result<()> {
 
 /// An object of that name, whatever file it was compiled from.
 fn compile(file: &Path) -> Result<Source> {
-    Ok(Source::new("step", SystemCompiler.compile(file)?.bytes().to_vec()))
+    Ok(Source::new("step", SourceModule::file(file).with_sections().compile()?.bytes().to_vec()))
 }
 
 /// Calls the function in the way of a program's main loop: with a guard, so that no code is freed under it.

@@ -12,7 +12,7 @@ use linkjit_link::object::elf::dynamic_names;
 use linkjit_link::object::import::Import;
 use linkjit_link::source::Source;
 
-use crate::compile::{Compiler, TargetCompiler};
+use crate::compile::{Compiler, SourceModule, SystemCompiler};
 use crate::error::{Error, Result};
 use crate::generators::{ArchiveGenerator, LibraryGenerator, archive_objects, with_index};
 use crate::jitdylib::JitDylib;
@@ -27,22 +27,17 @@ impl JitDylib {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-object-{}.c", std::process::id()));
-    /// # std::fs::write(&path, "int one(void) { return 1; }").unwrap();
-    /// # let one = path.with_extension("o");
-    /// # std::fs::write(&one, SystemCompiler.compile(&path)?.bytes()).unwrap();
-    /// # std::fs::write(&path, "int two(void) { return 2; }").unwrap();
-    /// # let bytes = SystemCompiler.compile(&path)?.bytes().to_vec();
+    /// # use linkjit::SourceModule;
+    /// # let one = std::env::temp_dir().join(format!("linkjit-doc-object-{}.o", std::process::id()));
+    /// # std::fs::write(&one, SourceModule::text("one.c", "int one(void) { return 1; }").compile()?.bytes()).unwrap();
+    /// # let bytes = SourceModule::text("two.c", "int two(void) { return 2; }").compile()?.bytes().to_vec();
     /// use linkjit::Source;
     ///
     /// let jit = linkjit::Jit::host()?;
     /// // `one` is the path of a file, `bytes` is a `Vec<u8>`.
     /// jit.add_object(&one)?;
     /// jit.add_object(Source::new("made by my compiler", bytes))?;
-    /// # for path in [path, one] {
-    /// #     std::fs::remove_file(path).unwrap();
-    /// # }
+    /// # std::fs::remove_file(one).unwrap();
     /// jit.link(&["one", "two"])?;
     /// # Ok(()) }
     /// ```
@@ -64,13 +59,22 @@ impl JitDylib {
         self.add_graph_that_was_read(graph)
     }
 
-    /// Compiles a C, C++ or assembly file with the system's compiler ([`TargetCompiler`]) and adds the object.
+    /// Compiles a source file by the [`SystemCompiler`] and adds the object, with the libraries that its language needs.
     ///
     /// # Errors
     /// If there is no compiler, or it does not like the file; else as [`JitDylib::add_object`].
     pub fn add_source_file(&self, path: impl AsRef<Path>) -> Result<()> {
-        let compiler = TargetCompiler::new(self.session().target().format);
-        self.add_object_source(compiler.compile(path.as_ref())?)
+        self.add_source_module(&SourceModule::file(path.as_ref()).format(self.session().target().format))
+    }
+
+    /// Compiles a module by the [`SystemCompiler`] and adds the object, with the libraries that its language needs.
+    ///
+    /// # Errors
+    /// As [`JitDylib::add_source_file`].
+    pub fn add_source_module(&self, module: &SourceModule) -> Result<()> {
+        let compiled = SystemCompiler.compile(module)?;
+        self.add_object_source(compiled.object)?;
+        compiled.libraries.iter().try_for_each(|library| self.add_library(library))
     }
 
     /// Compiles a module of LLVM IR, text or bitcode, with the session's [`IrCompiler`](crate::IrCompiler), and adds the
@@ -104,19 +108,14 @@ impl JitDylib {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-discard-{}.c", std::process::id()));
-    /// # let compile = |text: &str| {
-    /// #     std::fs::write(&path, text).unwrap();
-    /// #     SystemCompiler.compile(&path)
-    /// # };
+    /// # use linkjit::SourceModule;
+    /// # let compile = |text: &str| SourceModule::text("doc.c", text).compile();
     /// let jit = linkjit::Jit::host()?;
     /// let broken = compile("void missing(void); __attribute__((constructor)) static void begin(void) { missing(); }")?;
     /// jit.add_object(&broken)?;
     /// assert!(jit.lookup("abs").is_err());
     /// jit.discard_object(broken.name())?;
     /// jit.lookup("abs")?;
-    /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
     ///
@@ -158,20 +157,17 @@ impl JitDylib {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// use linkjit::{Compiler, FunctionUnit, SymbolFlags, SystemCompiler, UnitInterface};
+    /// use linkjit::{FunctionUnit, SourceModule, SymbolFlags, UnitInterface};
     ///
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-define-{}.c", std::process::id()));
-    /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();
     /// let jit = linkjit::Jit::host()?;
     /// let interface = UnitInterface::new([("answer", SymbolFlags::FUNCTION)]);
-    /// # let source = path.clone();
+    /// let module = SourceModule::text("answer.c", "int answer(void) { return 42; }");
     /// jit.define(FunctionUnit::new("answer.c", interface, move |responsibility| {
-    ///     responsibility.add_object(&SystemCompiler.compile(&source)?)
+    ///     responsibility.add_object(&module.compile()?)
     /// }))?;
     /// // It is compiled now.
     /// // SAFETY: its type.
     /// let answer = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("answer")? };
-    /// # std::fs::remove_file(&path).unwrap();
     /// // SAFETY: as above.
     /// assert_eq!(unsafe { answer() }, 42);
     /// # Ok(()) }
@@ -190,16 +186,15 @@ impl JitDylib {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # use linkjit::SourceModule;
     /// # let directory = std::env::temp_dir().join(format!("linkjit-doc-archive-{}", std::process::id()));
     /// # std::fs::create_dir_all(&directory).unwrap();
     /// # let archive = directory.join("libanswers.a");
     /// # for (name, text) in [("f", "int g(void); int f(void) { return g() + 1; }"), ("g", "int g(void) { return 41; }"),
     /// #     ("h", "int there_is_no_such_function(void); int h(void) { return there_is_no_such_function(); }")]
     /// # {
-    /// #     let (source, object) = (directory.join(format!("{name}.c")), directory.join(format!("{name}.o")));
-    /// #     std::fs::write(&source, text).unwrap();
-    /// #     std::fs::write(&object, SystemCompiler.compile(&source)?.bytes()).unwrap();
+    /// #     let object = directory.join(format!("{name}.o"));
+    /// #     std::fs::write(&object, SourceModule::text(format!("{name}.c"), text).compile()?.bytes()).unwrap();
     /// #     assert!(std::process::Command::new("ar").arg("rcs").args([&archive, &object]).status().unwrap().success());
     /// # }
     /// let jit = linkjit::Jit::host()?;
@@ -239,15 +234,14 @@ impl JitDylib {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, SystemCompiler};
+    /// # use linkjit::SourceModule;
     /// # let directory = std::env::temp_dir().join(format!("linkjit-doc-whole-{}", std::process::id()));
     /// # std::fs::create_dir_all(&directory).unwrap();
     /// # let archive = directory.join("libplugins.a");
     /// # let text = "extern int plugins; __attribute__((constructor)) static void begin(void) { plugins++; }";
     /// # for name in ["a", "b"] {
-    /// #     let (source, object) = (directory.join(format!("{name}.c")), directory.join(format!("{name}.o")));
-    /// #     std::fs::write(&source, text).unwrap();
-    /// #     std::fs::write(&object, SystemCompiler.compile(&source)?.bytes()).unwrap();
+    /// #     let object = directory.join(format!("{name}.o"));
+    /// #     std::fs::write(&object, SourceModule::text(format!("{name}.c"), text).compile()?.bytes()).unwrap();
     /// #     assert!(std::process::Command::new("ar").arg("rcs").args([&archive, &object]).status().unwrap().success());
     /// # }
     /// static mut PLUGINS: i32 = 0;

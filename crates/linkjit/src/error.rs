@@ -1,9 +1,10 @@
 //! The errors of a session. One value carries the whole chain of causes.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::compile::Language;
 use crate::names::hint;
 use linkjit_executor::ExecutorError;
 use linkjit_link::error::Shown;
@@ -395,6 +396,22 @@ pub enum Error {
     /// There is no LLVM that compiles IR.
     #[error(transparent)]
     Llvm(#[from] linkjit_llvm::Error),
+    /// No compiler for a language is installed.
+    #[error(
+        "{}: {language} is compiled by {compiler}, which is not installed{}",
+        file.display(),
+        package.map(|package| format!(" (Debian has it in the package {package})")).unwrap_or_default()
+    )]
+    NoCompiler {
+        /// The file that was to be compiled.
+        file: PathBuf,
+        /// Its language.
+        language: Language,
+        /// The compiler that linkjit knows for it.
+        compiler: String,
+        /// The package of Debian that the compiler is in.
+        package: Option<&'static str>,
+    },
     /// The compiler did not produce an object.
     #[error("{}: {command} failed{}", file.display(), compiler_output(output))]
     Compile {
@@ -408,6 +425,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error about a file that can't be read or written.
+    pub(crate) fn file(path: &Path, error: &std::io::Error) -> Self {
+        Self::File { path: path.into(), message: error.to_string() }
+    }
+
     /// The error about something that is not supported.
     pub(crate) fn unsupported(what: impl Into<String>) -> Self {
         Self::Unsupported { what: what.into() }

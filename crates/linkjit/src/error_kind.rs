@@ -121,7 +121,7 @@ impl Error {
             Self::Duplicate { .. } | Self::DuplicateDylib { .. } => ErrorKind::DuplicateDefinition,
             Self::GroupMismatch { .. } | Self::Disallowed { .. } | Self::Mismatch { .. } => ErrorKind::Disagreement,
             Self::File { .. } => ErrorKind::File,
-            Self::Compile { .. } | Self::Llvm(_) => ErrorKind::Compile,
+            Self::NoCompiler { .. } | Self::Compile { .. } | Self::Llvm(_) => ErrorKind::Compile,
             Self::InUse { .. } | Self::NotDiscarded { is_there: true, .. } => ErrorKind::InUse,
             Self::Closed | Self::TrackerRemoved | Self::Superseded { .. } | Self::RemovedByUpdate { .. } => {
                 ErrorKind::Gone

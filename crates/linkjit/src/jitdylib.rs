@@ -346,13 +346,11 @@ impl JitDylib {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, MatchScope, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-initialize-{}.c", std::process::id()));
+    /// # use linkjit::{MatchScope, SourceModule};
     /// # let compile = |number: &str| {
     /// #     let text = "extern int events[], count; __attribute__((constructor)) static void begin(void) { events[count++] = N; }
     /// #                 __attribute__((destructor)) static void end(void) { events[count++] = -N; }";
-    /// #     std::fs::write(&path, text.replace('N', number)).unwrap();
-    /// #     SystemCompiler.compile(&path)
+    /// #     SourceModule::text("doc.c", text.replace('N', number)).compile()
     /// # };
     /// static mut EVENTS: [i32; 4] = [0; 4];
     /// static mut COUNT: i32 = 0;
@@ -369,7 +367,6 @@ impl JitDylib {
     /// unsafe { jit.close()? };
     /// // SAFETY: nobody writes it any more.
     /// assert_eq!(unsafe { EVENTS }, [1, 2, -2, -1]);
-    /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
     ///

@@ -55,7 +55,7 @@ mod symbol;
 mod symbol_name;
 mod update;
 
-pub use compile::{Compiler, IrCompiler, SystemCompiler, TargetCompiler};
+pub use compile::{Code, CompiledModule, Compiler, IrCompiler, Language, Optimization, SourceModule, SystemCompiler};
 pub use crt::CrtProvider;
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
 pub use error_kind::ErrorKind;

@@ -1,25 +1,59 @@
-//! Compilers: sources to objects.
+//! Compilers: from sources to objects.
+//!
+//! A [`SourceModule`] says what is to be compiled, and how. A [`Compiler`] makes an object of it: [`SystemCompiler`] runs
+//! the compiler that is installed for the language. `drivers` knows these compilers and their command lines.
 
+mod command;
+mod dependencies;
+mod drivers;
 mod ir;
+mod language;
+mod module;
+mod optimization;
 pub(crate) mod runtime;
 mod system;
 
 pub use ir::IrCompiler;
 pub(crate) use ir::triple_of;
-pub use system::{SystemCompiler, TargetCompiler};
+pub use language::Language;
+pub use module::{Code, SourceModule};
+pub use optimization::Optimization;
+pub use system::SystemCompiler;
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use linkjit_link::source::Source;
 
 use crate::error::Result;
 
-/// Turns a source file into a relocatable object.
+/// Turns modules into relocatable objects.
 pub trait Compiler: fmt::Debug + Send + Sync {
-    /// Compiles one file.
+    /// Compiles one module.
     ///
     /// # Errors
-    /// If the compiler is missing, or rejects the file.
-    fn compile(&self, source: &Path) -> Result<Source>;
+    /// If the compiler is missing, or rejects the module.
+    fn compile(&self, module: &SourceModule) -> Result<CompiledModule>;
+}
+
+/// The result of compiling a module.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CompiledModule {
+    /// The relocatable object; it has the module's name.
+    pub object: Source,
+    /// The messages of the compiler about a module that it accepts, each with its end of line.
+    pub warnings: String,
+    /// The shared libraries that code of the language needs, beside those that every program has: Rust's `std`, say.
+    pub libraries: Vec<PathBuf>,
+    /// The files that the compiler has read, the module's own among them. `None` if the compiler doesn't say.
+    pub dependencies: Option<Vec<PathBuf>>,
+}
+
+impl CompiledModule {
+    /// An object about which there is nothing else to say.
+    #[must_use]
+    pub fn new(object: Source) -> Self {
+        Self { object, warnings: String::new(), libraries: Vec::new(), dependencies: None }
+    }
 }

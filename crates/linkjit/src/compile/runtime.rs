@@ -5,6 +5,8 @@ use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use linkjit_executor::ObjectFormat;
+
 use super::SystemCompiler;
 
 /// The directories where compilers of the system keep theirs, in a directory for each version: GCC in one for each of these systems.
@@ -18,7 +20,8 @@ pub(crate) fn libraries() -> &'static [PathBuf] {
     static LIBRARIES: OnceLock<Vec<PathBuf>> = OnceLock::new();
     LIBRARIES.get_or_init(|| {
         let gccs = |system: &&str| newest(format!("{GCC}/{ARCH}-{system}"), |path| file(&path, "libgcc.a"));
-        let libgcc = SystemCompiler.file("-print-libgcc-file-name").or_else(|| GCC_SYSTEMS.iter().find_map(gccs));
+        let libgcc = SystemCompiler::file(ObjectFormat::HOST, "-print-libgcc-file-name")
+            .or_else(|| GCC_SYSTEMS.iter().find_map(gccs));
         libgcc.into_iter().chain(builtins()).collect()
     })
 }

@@ -1,212 +1,185 @@
-//! The system's compiler driver.
+//! The compilers of the system.
 
-use std::env::consts::ARCH;
-use std::ffi::OsString;
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use linkjit_executor::ObjectFormat;
 use linkjit_host::temporary::PrivateDirectory;
 use linkjit_link::source::Source;
 
-use super::Compiler;
+use super::command::{find, not_an_option};
+use super::drivers::{Driver, Files, missing_part, package};
+use super::language::{Language, is_script};
+use super::module::{Code, SourceModule};
+use super::{CompiledModule, Compiler, dependencies};
 use crate::error::{Error, Result};
 
-/// Runs `cc` for C and assembly, `c++` for C++, any `clang` for LLVM IR. The environment's `CC` and `CXX`, which may hold
-/// arguments, too, replace the first two.
+/// Runs the compiler that is installed for a module's language: `cc` for C and assembly, `c++` for C++, `gfortran`,
+/// `rustc` and others. For Windows on another system it runs MinGW-w64's compilers, or else any `clang`.
+///
+/// The environment's `CC`, `CXX`, `FC`, `DC` and `RUSTC` name other compilers, and may hold arguments, too. The flags of
+/// `CPPFLAGS`, `CFLAGS`, `CXXFLAGS` and `FFLAGS` come before the module's. All these are for modules of this system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemCompiler;
 
-/// Compiles for processes of this system as [`SystemCompiler`] does. For Windows on another system, it runs MinGW-w64's
-/// compilers (`x86_64-w64-mingw32-gcc`), or else any `clang`.
-#[derive(Clone, Copy, Debug)]
-pub struct TargetCompiler {
-    format: ObjectFormat,
-}
-
 impl SystemCompiler {
-    const FOR_HOST: TargetCompiler = TargetCompiler { format: ObjectFormat::HOST };
-
-    /// Says whether it knows what to do with a file of this name.
+    /// Returns what the driver of the C compiler for a format prints when it is asked with an option
+    /// (`-print-search-dirs`). This takes a process.
     #[must_use]
-    pub fn knows(path: &Path) -> bool {
-        Language::from_extension(path).is_some()
+    pub fn ask(format: ObjectFormat, option: &str) -> Option<String> {
+        Driver::new(Language::C, format, None).ask([OsStr::new(option)])
     }
 
-    /// As [`Compiler::compile`]; also returns what the compiler has to say about a file that it accepts: warnings.
-    ///
-    /// # Errors
-    /// If the compiler is missing, or rejects the file.
-    pub fn compile_with_warnings(&self, source: &Path) -> Result<(Source, String)> {
-        Self::FOR_HOST.compile_with_warnings(source)
-    }
-
-    /// Returns what the driver of the C compiler prints when it is asked with an option (`-print-search-dirs`). This
-    /// takes a process.
-    #[must_use]
-    pub fn ask(&self, option: &str) -> Option<String> {
-        Self::FOR_HOST.ask(option)
-    }
-
-    /// Returns a file of the compiler's own, such as libgcc.a, for which it is asked with an option
+    /// Returns a file of that compiler's own, such as libgcc.a, for which it is asked with an option
     /// (`-print-file-name=libgcc.a`). This takes a process.
     #[must_use]
-    pub fn file(&self, option: &str) -> Option<PathBuf> {
-        Self::FOR_HOST.file(option)
-    }
-}
-
-impl TargetCompiler {
-    /// The compilers that make objects of a format.
-    #[must_use]
-    pub fn new(format: ObjectFormat) -> Self {
-        Self { format }
+    pub fn file(format: ObjectFormat, option: &str) -> Option<PathBuf> {
+        Driver::new(Language::C, format, None).file(option)
     }
 
-    /// As [`SystemCompiler::compile_with_warnings`].
-    ///
-    /// # Errors
-    /// If the compiler is missing, or rejects the file.
-    pub fn compile_with_warnings(&self, source: &Path) -> Result<(Source, String)> {
-        let unknown =
-            || Error::unsupported(format!("{}: linkjit knows no compiler for this kind of file", source.display()));
-        let driver = self.driver(Language::from_extension(source).ok_or_else(unknown)?);
-        let file_error =
-            |path: &Path, error: std::io::Error| Error::File { path: path.into(), message: error.to_string() };
-        // The compiler says it, too, in many words.
-        std::fs::metadata(source).map_err(|error| file_error(source, error))?;
-        let directory = PrivateDirectory::new().map_err(|error| file_error(&std::env::temp_dir(), error))?;
-        let object = directory.file();
-        let (program, arguments) = driver.split_first().ok_or_else(unknown)?;
-        let mut command = Command::new(program);
-        // What is to serve the program, a sanitizer perhaps, is not for the compiler.
-        command.env_remove("LD_PRELOAD");
-        command.args(arguments).arg("-c").arg("-O2");
-        if self.format == ObjectFormat::Elf {
-            // Position-independent: then a variable of a shared library is reached wherever it is.
-            command.arg("-fPIC");
+    /// Returns the error about a missing compiler, unless it is there or the environment names another.
+    fn check(module: &SourceModule, driver: &Driver) -> Result<()> {
+        if driver.is_chosen || find(driver.program()).is_some() {
+            return Ok(());
         }
-        command.arg(not_an_option(source)).arg("-o").arg(&object);
-        let failure = |output: String| Error::Compile {
-            file: source.into(),
-            command: program.to_string_lossy().into_owned(),
-            output,
-        };
-        let output = command.output().map_err(|error| failure(format!("can't be started: {error}")))?;
-        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
-        if !output.status.success() {
-            return Err(failure(messages));
-        }
-        let bytes = std::fs::read(&object).map_err(|error| file_error(&object, error))?;
-        Ok((Source::new(source.to_string_lossy(), bytes), messages))
-    }
-
-    /// As [`SystemCompiler::ask`].
-    #[must_use]
-    pub fn ask(&self, option: &str) -> Option<String> {
-        let driver = self.driver(Language::C);
-        let (program, arguments) = driver.split_first()?;
-        let mut command = Command::new(program);
-        // What is to serve the program, a sanitizer perhaps, is not for the compiler.
-        command.env_remove("LD_PRELOAD");
-        let output = command.args(arguments).arg(option).stdin(Stdio::null()).output().ok()?;
-        String::from_utf8(output.stdout).ok()
-    }
-
-    /// As [`SystemCompiler::file`].
-    #[must_use]
-    pub fn file(&self, option: &str) -> Option<PathBuf> {
-        let path = PathBuf::from(self.ask(option)?.trim_end());
-        // The compiler prints a name that it does not know as it is.
-        (path.is_absolute() && path.is_file()).then_some(path)
-    }
-
-    /// The compiler's command with its first arguments.
-    fn driver(self, language: Language) -> Vec<OsString> {
-        let from = |variable, usual: &str| match std::env::var(variable) {
-            Ok(command) if !command.trim().is_empty() => command.split_whitespace().map(OsString::from).collect(),
-            _ => vec![usual.into()],
-        };
-        let clang = || OsString::from(find_clang().unwrap_or_else(|| "clang".into()));
-        let is_for_host = self.format == ObjectFormat::HOST;
-        let mingw = match language {
-            Language::C if is_for_host => return from("CC", "cc"),
-            Language::Cxx if is_for_host => return from("CXX", "c++"),
-            Language::LlvmIr if is_for_host => return vec![clang()],
-            Language::C => format!("{ARCH}-w64-mingw32-gcc"),
-            Language::Cxx => format!("{ARCH}-w64-mingw32-g++"),
-            Language::LlvmIr => String::new(),
-        };
-        let has_mingw = is_in_path(&mingw) || language != Language::LlvmIr && find_clang().is_none();
-        match self.format {
-            ObjectFormat::Coff if has_mingw => vec![mingw.into()],
-            ObjectFormat::Coff => vec![clang(), format!("--target={ARCH}-w64-windows-gnu").into()],
-            ObjectFormat::Elf => vec![clang(), format!("--target={ARCH}-linux-gnu").into()],
-        }
-    }
-}
-
-/// The languages that compilers are told apart by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Language {
-    /// Assembly, too.
-    C,
-    Cxx,
-    LlvmIr,
-}
-
-impl Language {
-    /// The language of a file, by its extension.
-    fn from_extension(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "c" | "s" | "S" => Some(Self::C),
-            "cc" | "cpp" | "cxx" | "C" | "c++" => Some(Self::Cxx),
-            "ll" | "bc" => Some(Self::LlvmIr),
-            _ => None,
-        }
-    }
-}
-
-/// A clang of the search path: the one without a version, or else the newest. Distributions have both habits.
-fn find_clang() -> Option<String> {
-    let mut names =
-        std::iter::once("clang".to_owned()).chain((11..100).rev().map(|version| format!("clang-{version}")));
-    names.find(|name| is_in_path(name))
-}
-
-fn is_in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
-}
-
-/// A path that no compiler takes for an option (`-x.c`) or a file of options (`@x.c`).
-fn not_an_option(path: &Path) -> PathBuf {
-    match path.as_os_str().as_encoded_bytes() {
-        [b'-' | b'@', ..] => Path::new(".").join(path),
-        _ => path.into(),
+        let compiler = driver.program().to_string_lossy().into_owned();
+        Err(missing(module, driver.language, compiler))
     }
 }
 
 impl Compiler for SystemCompiler {
-    fn compile(&self, source: &Path) -> Result<Source> {
-        Self::FOR_HOST.compile(source)
+    fn compile(&self, module: &SourceModule) -> Result<CompiledModule> {
+        let name = module.name();
+        let unknown =
+            || Error::unsupported(format!("{}: linkjit knows no compiler for this kind of file", name.display()));
+        let language = module.known_language().ok_or_else(unknown)?;
+        if let Code::File(path) = module.code() {
+            // The compiler says it, too, in many words.
+            fs::metadata(path).map_err(|error| Error::file(path, &error))?;
+        }
+        let driver = Driver::new(language, module.object_format(), module.target_triple());
+        Self::check(module, &driver)?;
+        let directory = PrivateDirectory::new().map_err(|error| Error::file(&std::env::temp_dir(), &error))?;
+        let run = Run::new(module, &driver, &directory)?;
+        let messages = run.compile(module, &driver)?;
+        let bytes = fs::read(&run.object).map_err(|error| Error::file(&run.object, &error))?;
+        Ok(CompiledModule {
+            object: Source::new(name.to_string_lossy(), bytes),
+            warnings: messages,
+            libraries: driver.libraries(module.object_format(), module.own_flags()),
+            dependencies: run.dependencies(&driver),
+        })
     }
 }
 
-impl Compiler for TargetCompiler {
-    fn compile(&self, source: &Path) -> Result<Source> {
-        Ok(self.compile_with_warnings(source)?.0)
-    }
+fn missing(module: &SourceModule, language: Language, compiler: String) -> Error {
+    let package = package(&compiler);
+    Error::NoCompiler { file: module.name().into(), language, compiler, package }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The files of one run of a compiler.
+struct Run<'a> {
+    code: Cow<'a, [u8]>,
+    /// The file that it reads.
+    input: PathBuf,
+    /// The input is a copy of the module's text.
+    is_copy: bool,
+    /// The input is its standard input: then messages don't name the copy.
+    is_piped: bool,
+    /// The directory that the module's name leads to, for a copy.
+    includes: Option<&'a Path>,
+    object: PathBuf,
+    dependencies: PathBuf,
+}
 
-    #[test]
-    fn names_of_sources_are_no_options() {
-        for (name, expected) in [("-x.c", "./-x.c"), ("@x.c", "./@x.c"), ("a/-x.c", "a/-x.c"), ("x.c", "x.c")] {
-            assert_eq!(not_an_option(Path::new(name)), Path::new(expected));
+impl<'a> Run<'a> {
+    fn new(module: &'a SourceModule, driver: &Driver, directory: &PrivateDirectory) -> Result<Self> {
+        let code = module.read()?;
+        // Rust knows such lines, and no others have them.
+        let is_copy = match module.code() {
+            Code::Text { .. } => true,
+            Code::File(_) => driver.language != Language::Rust && is_cut(module, &code),
+        };
+        let is_piped = is_copy && (driver.language.is_preprocessed() || driver.language == Language::Assembly);
+        let name = module.name();
+        let input = match is_copy {
+            true => copy(name, driver.language, &code, directory)?,
+            false => not_an_option(name),
+        };
+        let includes = name.parent().filter(|parent| is_copy && !parent.as_os_str().is_empty());
+        let (object, dependencies) = (directory.file(), directory.second_file());
+        Ok(Self { code, input, is_copy, is_piped, includes, object, dependencies })
+    }
+
+    /// Runs the compiler; returns what it says.
+    fn compile(&self, module: &SourceModule, driver: &Driver) -> Result<String> {
+        let input = (!self.is_piped).then_some(&*self.input);
+        let here = (self.is_copy && !self.is_piped && self.includes.is_none()).then_some(Path::new("."));
+        let files =
+            Files { input, includes: self.includes.or(here), object: &self.object, dependencies: &self.dependencies };
+        let mut command = Command::new(driver.program());
+        // What is to serve the program, a sanitizer perhaps, is not for the compiler.
+        command.env_remove("LD_PRELOAD");
+        command.args(driver.command.iter().skip(1)).args(driver.arguments(module, &self.code, &files));
+        if self.is_piped {
+            let input = fs::File::open(&self.input).map_err(|error| Error::file(&self.input, &error))?;
+            command.stdin(Stdio::from(input));
+        }
+        let failure = |output: String| Error::Compile {
+            file: module.name().into(),
+            command: driver.program().to_string_lossy().into_owned(),
+            output,
+        };
+        let Output { status, stdout, stderr } =
+            command.output().map_err(|error| failure(format!("can't be started: {error}")))?;
+        let mut messages = String::from_utf8_lossy(&stderr).into_owned();
+        messages.push_str(&String::from_utf8_lossy(&stdout));
+        if self.is_copy {
+            messages = messages.replace(&*self.input.to_string_lossy(), &module.name().to_string_lossy());
+        }
+        match missing_part(&messages) {
+            _ if status.success() => Ok(messages),
+            Some(part) => Err(missing(module, driver.language, part.to_owned())),
+            None => Err(failure(messages)),
         }
     }
+
+    /// The files that the compiler has read, if it has said so.
+    fn dependencies(&self, driver: &Driver) -> Option<Vec<PathBuf>> {
+        if !driver.lists_dependencies() {
+            return None;
+        }
+        let list = fs::read(&self.dependencies).ok()?;
+        let mut files = dependencies::parse(&String::from_utf8_lossy(&list))?;
+        files.retain(|file| *file != self.input && file != Path::new("-"));
+        Some(files)
+    }
+}
+
+/// Returns whether what is compiled of a file is not all of it.
+fn is_cut(module: &SourceModule, code: &[u8]) -> bool {
+    let length = fs::metadata(module.name()).map_or(0, |metadata| metadata.len());
+    length != code.len() as u64 && fs::read(module.name()).is_ok_and(|bytes| is_script(&bytes))
+}
+
+/// Puts code into a file of its own, for compilers that read no other.
+fn copy(name: &Path, language: Language, code: &[u8], directory: &PrivateDirectory) -> Result<PathBuf> {
+    let folder = directory.path().join("source");
+    let file = name.file_name().unwrap_or(OsStr::new("module"));
+    let mut path = folder.join(file);
+    if Language::from_extension(&path) != Some(language) {
+        path.add_extension(language.extension());
+    }
+    let quoted = name.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+    let first = match language {
+        _ if language.is_preprocessed() => format!("#line 1 \"{quoted}\"\n"),
+        Language::Assembly => format!("# 1 \"{quoted}\"\n"),
+        _ => String::new(),
+    };
+    let written = fs::create_dir(&folder).and_then(|()| fs::write(&path, [first.as_bytes(), code].concat()));
+    written.map_err(|error| Error::file(&path, &error))?;
+    Ok(path)
 }

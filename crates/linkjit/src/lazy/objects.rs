@@ -33,11 +33,8 @@ impl JitDylib {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-lazy-{}.c", std::process::id()));
-    /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();
-    /// # let object = SystemCompiler.compile(&path)?;
-    /// # std::fs::remove_file(&path).unwrap();
+    /// # use linkjit::SourceModule;
+    /// # let object = SourceModule::text("doc.c", "int answer(void) { return 42; }").compile()?;
     /// let jit = linkjit::Jit::host()?;
     /// jit.add_lazy_object(&object)?;
     /// // SAFETY: its type.

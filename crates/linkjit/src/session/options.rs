@@ -12,12 +12,9 @@ use crate::crt::CrtProvider;
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
-/// # use linkjit::{Compiler, LinkPolicy, SystemCompiler};
-/// # let path = std::env::temp_dir().join(format!("linkjit-doc-policy-{}.s", std::process::id()));
+/// # use linkjit::{LinkPolicy, SourceModule};
 /// # let text = ".section .text.f,\"ax\"\n.globl f\nf: mov $1,%eax\nret\n.section .text.g,\"ax\"\n.globl g\ng: jmp missing@PLT\n";
-/// # std::fs::write(&path, text).unwrap();
-/// # let object = SystemCompiler.compile(&path)?;
-/// # std::fs::remove_file(&path).unwrap();
+/// # let object = SourceModule::text("doc.s", text).compile()?;
 /// // `object` has `f`, which needs nothing, and `g`, which calls `missing`, each in a section of its own.
 /// let [some, all] = [LinkPolicy::Demand, LinkPolicy::Whole].map(|policy| {
 ///     let jit = linkjit::Jit::builder().policy(policy).build()?;

@@ -59,11 +59,8 @@ impl ExecutionSession {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-enter-{}.c", std::process::id()));
-    /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();
-    /// # use linkjit::Compiler;
-    /// # let object = linkjit::SystemCompiler.compile(&path)?;
-    /// # std::fs::remove_file(&path).unwrap();
+    /// # use linkjit::SourceModule;
+    /// # let object = SourceModule::text("doc.c", "int answer(void) { return 42; }").compile()?;
     /// let jit = linkjit::Jit::host()?;
     /// let tracker = jit.create_tracker()?;
     /// tracker.add_object(&object)?;

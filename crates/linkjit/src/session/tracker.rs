@@ -50,11 +50,8 @@ impl ResourceTracker {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-remove-{}.c", std::process::id()));
-    /// # std::fs::write(&path, "int answer(void) { return 42; }").unwrap();
-    /// # use linkjit::Compiler;
-    /// # let object = linkjit::SystemCompiler.compile(&path)?;
-    /// # std::fs::remove_file(&path).unwrap();
+    /// # use linkjit::SourceModule;
+    /// # let object = SourceModule::text("doc.c", "int answer(void) { return 42; }").compile()?;
     /// let jit = linkjit::Jit::host()?;
     /// let tracker = jit.create_tracker()?;
     /// tracker.add_object(&object)?;
@@ -107,12 +104,8 @@ impl ResourceTracker {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-cascade-{}.c", std::process::id()));
-    /// # let compile = |text: &str| {
-    /// #     std::fs::write(&path, text).unwrap();
-    /// #     SystemCompiler.compile(&path)
-    /// # };
+    /// # use linkjit::SourceModule;
+    /// # let compile = |text: &str| SourceModule::text("doc.c", text).compile();
     /// let jit = linkjit::Jit::host()?;
     /// let [callee, caller] = [jit.create_tracker()?, jit.create_tracker()?];
     /// callee.add_object(&compile("int f(void) { return 1; }")?)?;
@@ -121,7 +114,6 @@ impl ResourceTracker {
     /// // SAFETY: nobody calls any of it.
     /// assert_eq!(unsafe { callee.remove_with_dependents()? }.len(), 1);
     /// assert!(jit.lookup("g").is_err());
-    /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
     ///
@@ -151,12 +143,8 @@ impl ResourceTracker {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, ResourceTracker, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-dependents-{}.c", std::process::id()));
-    /// # let compile = |text: &str| {
-    /// #     std::fs::write(&path, text).unwrap();
-    /// #     SystemCompiler.compile(&path)
-    /// # };
+    /// # use linkjit::{ResourceTracker, SourceModule};
+    /// # let compile = |text: &str| SourceModule::text("doc.c", text).compile();
     /// let jit = linkjit::Jit::host()?;
     /// let [callee, caller] = [jit.create_tracker()?, jit.create_tracker()?];
     /// callee.add_object(&compile("int f(void) { return 1; }")?)?;
@@ -169,7 +157,6 @@ impl ResourceTracker {
     ///     assert!(matches!(callee.remove(), Err(linkjit::Error::InUse { .. })));
     ///     ResourceTracker::remove_all(&[callee, caller])?;
     /// }
-    /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
     ///
@@ -202,12 +189,8 @@ impl ResourceTracker {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, ResourceTracker, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-transfer-{}.c", std::process::id()));
-    /// # let compile = |text: &str| {
-    /// #     std::fs::write(&path, text).unwrap();
-    /// #     SystemCompiler.compile(&path)
-    /// # };
+    /// # use linkjit::{ResourceTracker, SourceModule};
+    /// # let compile = |text: &str| SourceModule::text("doc.c", text).compile();
     /// let jit = linkjit::Jit::host()?;
     /// let [first, all] = [jit.create_tracker()?, jit.create_tracker()?];
     /// first.add_object(&compile("int f(void) { return 1; }")?)?;
@@ -218,7 +201,6 @@ impl ResourceTracker {
     ///     all.remove()?;
     /// }
     /// assert!(jit.lookup("f").is_err());
-    /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
     ///

@@ -51,12 +51,8 @@ impl Generation {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-gone-{}.c", std::process::id()));
-    /// # let compile = |text: &str| {
-    /// #     std::fs::write(&path, text).unwrap();
-    /// #     SystemCompiler.compile(&path)
-    /// # };
+    /// # use linkjit::SourceModule;
+    /// # let compile = |text: &str| SourceModule::text("doc.c", text).compile();
     /// let jit = linkjit::Jit::host()?;
     /// jit.add_updatable_object(&compile("int step(void) { return 1; } int other(void) { return 2; }")?)?;
     /// let object = compile("int other(void) { return 3; }")?;
@@ -64,7 +60,6 @@ impl Generation {
     /// let generation = unsafe { jit.update().replace(&object).commit()? };
     /// let gone: Vec<_> = generation.gone().map(|gone| (gone.name.as_str(), gone.is_function)).collect();
     /// assert_eq!(gone, [("step", true)]);
-    /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
     pub fn gone(&self) -> impl Iterator<Item = &Gone> {

@@ -92,12 +92,8 @@ impl JitDylib {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-updatable-{}.c", std::process::id()));
-    /// # let compile = |text: &str| {
-    /// #     std::fs::write(&path, text).unwrap();
-    /// #     SystemCompiler.compile(&path)
-    /// # };
+    /// # use linkjit::SourceModule;
+    /// # let compile = |text: &str| SourceModule::text("doc.c", text).compile();
     /// let jit = linkjit::Jit::host()?;
     /// let object = compile("int f(void) { return 1; }")?;
     /// jit.add_updatable_object(&object)?;
@@ -105,7 +101,6 @@ impl JitDylib {
     /// // SAFETY: nobody calls it.
     /// unsafe { jit.remove_updatable_object(object.name())? };
     /// assert!(jit.lookup("f").is_err());
-    /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
     ///

@@ -37,12 +37,8 @@ impl JitDylib {
     ///
     /// ```
     /// # fn main() -> linkjit::Result<()> {
-    /// # use linkjit::{Compiler, SystemCompiler};
-    /// # let path = std::env::temp_dir().join(format!("linkjit-doc-update-{}.c", std::process::id()));
-    /// # let compile = |text: &str| {
-    /// #     std::fs::write(&path, text).unwrap();
-    /// #     SystemCompiler.compile(&path)
-    /// # };
+    /// # use linkjit::SourceModule;
+    /// # let compile = |text: &str| SourceModule::text("doc.c", text).compile();
     /// let jit = linkjit::Jit::host()?;
     /// jit.add_updatable_object(&compile("int n = 1; int next(void) { return n++; }")?)?;
     /// // SAFETY: its type.
@@ -59,7 +55,6 @@ impl JitDylib {
     /// unsafe { generation.rollback()? };
     /// // SAFETY: as above.
     /// assert_eq!(unsafe { next() }, 13);
-    /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
     pub fn update(&self) -> Update {
