@@ -9,7 +9,7 @@ use linkjit::Language;
 
 use crate::report::Reporter;
 use crate::sources::STDIN;
-use crate::{compiler_flags, inputs};
+use crate::{command_line, inputs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,6 +38,12 @@ Without -O, sources are compiled with -O2.
 -l searches the directories of -L, then the system's, then the compiler's; in each, linkjit prefers
 libLIB.so to libLIB.a.
 
+A source whose first line begins with #! is a script: what follows it on the command line are the program's
+arguments, and the same goes for - (a source on standard input). After -e CODE, they begin with the first
+word that is no option. In all other cases they follow --. Statements of -e become the body of a main with
+the usual headers before it, unless they define main themselves. A script may begin with the line
+  #!/usr/bin/env -S linkjit run -O1 -lz
+
 JITDylibs are to linked code what shared libraries are to a process. Inputs go into the JITDylib
 'main', or into the one that the last --jd before them names. 'main' searches itself, then the named
 JITDylibs in the order in which they first appear, then the process. A named JITDylib searches itself,
@@ -60,6 +66,7 @@ The exit code is the program's own; 1 if it could not be linked, 2 if the comman
 Examples:
   linkjit run hello.c
   linkjit run -O3 -DNDEBUG -Iinclude -std=c++20 main.cpp util.c
+  linkjit run -e 'printf(\"%s has %d bytes\\n\", argv[1], (int)strlen(argv[1]))' word
   linkjit run main.o -L build -l foo -l z -- first second
   linkjit run main.o --jd plugin plugin.o -l foo
   linkjit run hello.obj -l user32
@@ -103,13 +110,16 @@ pub(crate) const MAIN: &str = "main";
 #[derive(Debug, Args)]
 pub(crate) struct RunOptions {
     /// Objects, static and shared libraries, linker scripts, sources; - is a source on standard input
-    #[arg(value_name = "INPUT", required = true)]
+    #[arg(value_name = "INPUT", required_unless_present = "code")]
     inputs: Vec<PathBuf>,
+    /// Run these statements, C unless -x says otherwise or they look like another language; several lines if repeated
+    #[arg(short = 'e', value_name = "CODE", allow_hyphen_values = true)]
+    code: Vec<String>,
     /// The language of the sources that follow, as cc names it (c, c++, assembler, f95, ...), or rust, nasm, d, zig, swift,
     /// ir; none: their names and contents say it
     #[arg(short = 'x', value_name = "LANGUAGE", value_parser = parse_language)]
     languages: Vec<Option<Language>>,
-    /// A flag for compilers, in cc's language. `compiler_flags` makes these of -D, -I and so on.
+    /// A flag for compilers, in cc's language. `command_line` makes these of -D, -I and so on.
     #[arg(long = "compiler-flag", hide = true, allow_hyphen_values = true)]
     pub(crate) flags: Vec<OsString>,
     /// -Xcompiler.
@@ -322,6 +332,8 @@ pub(crate) enum Item {
     Input(PathBuf),
     /// A source, and the language that `-x` names.
     Source { path: PathBuf, language: Option<Language> },
+    /// The statements of `-e`.
+    Code { text: String, language: Option<Language> },
     /// `-l`.
     Library(String),
     /// `--jd`: where the next ones go.
@@ -370,7 +382,7 @@ impl Invocation {
 
     pub(crate) fn parse(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut command = Self::command();
-        let line = compiler_flags::hidden(line.collect(), command.find_subcommand("run"));
+        let line = command_line::for_clap(line.collect(), command.find_subcommand("run"));
         let matches = command.try_get_matches_from_mut(line)?;
         let mut invocation = Self::from_arg_matches(&matches)?;
         if let (Command::Run(options), Some((_, matches))) = (&mut invocation.command, matches.subcommand()) {
@@ -383,18 +395,25 @@ impl Invocation {
 impl RunOptions {
     /// Puts what clap keeps in separate lists into the order of the command line.
     fn arrange(&mut self, matches: &ArgMatches) {
-        self.arguments.splice(0..0, self.inputs.first().map(|path| path.clone().into_os_string()));
+        let script = self.inputs.last().filter(|path| command_line::is_script(path.as_os_str()));
+        let name = script.or(self.inputs.first()).map(|path| path.clone().into_os_string());
+        self.arguments.splice(0..0, if self.code.is_empty() { name } else { Some("-e".into()) });
         let places = |id| matches.indices_of(id).into_iter().flatten();
         let languages: Vec<_> = places("languages").zip(self.languages.drain(..)).collect();
         let language =
             |place| languages.iter().rev().find(|(other, _)| *other < place).and_then(|(_, language)| *language);
         let inputs = places("inputs").zip(self.inputs.drain(..));
         let inputs = inputs.map(|(place, path)| (place, Item::input(path, language(place))));
+        let code = places("code").next().map(|place| {
+            let text = self.code.join("\n");
+            (place, Item::Code { text, language: language(place) })
+        });
         let libraries = places("libraries").zip(self.libraries.drain(..).map(Item::Library));
         let dylibs = places("dylibs").zip(self.dylibs.drain(..).map(Item::Dylib));
         let whole = places("whole_archive").map(|place| (place, Item::Whole(true)));
         let not_whole = places("no_whole_archive").map(|place| (place, Item::Whole(false)));
-        let mut items: Vec<_> = inputs.chain(libraries).chain(dylibs).chain(whole).chain(not_whole).collect();
+        let mut items: Vec<_> =
+            inputs.chain(code).chain(libraries).chain(dylibs).chain(whole).chain(not_whole).collect();
         items.sort_by_key(|(place, _)| *place);
         self.items = items.into_iter().map(|(_, item)| item).collect();
     }

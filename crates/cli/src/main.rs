@@ -6,11 +6,12 @@
 #![cfg_attr(not(test), no_main)]
 
 mod args;
-mod compiler_flags;
+mod command_line;
 mod executor;
 mod graph;
 mod inputs;
 mod jitlink;
+mod one_liner;
 mod progress;
 mod report;
 mod run;

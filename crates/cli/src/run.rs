@@ -141,7 +141,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
 /// if they are there.
 fn crt(options: &RunOptions, format: ObjectFormat) -> linkjit::Result<CrtProvider> {
     let is_cross = ObjectFormat::HOST != format;
-    let needs = |item: &Item| is_cross && matches!(item, Item::Source { .. }) || needs_mingw(item);
+    let needs = |item: &Item| is_cross && matches!(item, Item::Source { .. } | Item::Code { .. }) || needs_mingw(item);
     match &options.crt {
         None if format == ObjectFormat::Coff && options.items.iter().any(needs) => {
             let library =
@@ -206,7 +206,7 @@ impl Loader<'_> {
                     Ok(())
                 }
                 Item::Library(name) => self.add_library(name),
-                Item::Source { .. } => match sources.pop_front() {
+                Item::Source { .. } | Item::Code { .. } => match sources.pop_front() {
                     Some(compiled) => compiled.map_err(Failure::from).and_then(|compiled| self.add_compiled(&compiled)),
                     None => Ok(()),
                 },

@@ -15,6 +15,7 @@ use linkjit_link::source::Source;
 use linkjit_llvm::{Llvm, OptLevel, Options};
 
 use crate::args::{Item, RunOptions};
+use crate::one_liner;
 use crate::progress::Progress;
 
 /// The name of the input that is read from standard input.
@@ -70,6 +71,10 @@ impl SourceCompiler {
                 (SourceModule::text("<stdin>", text), *language)
             }
             Item::Source { path, language } => (SourceModule::file(path), *language),
+            Item::Code { text, language } => {
+                let language = language.unwrap_or_else(|| Language::from_content(text.as_bytes()));
+                (SourceModule::text(one_liner::NAME, one_liner::program(text, language)), Some(language))
+            }
             _ => return Ok(None),
         };
         let module = language.into_iter().fold(module, SourceModule::language);

@@ -127,3 +127,81 @@ fn an_object_of_clang_lto_is_bitcode() {
     fixtures.tool(&["clang-19", "-flto", "-c", "a.c", "-o", "a.o"]);
     check(&fixtures.linkjit(&["run", "a.o"]), 6, "");
 }
+
+#[test]
+fn statements_are_run() {
+    let fixtures = Fixtures::new("statements");
+    let twice = "printf(\"%d %s\", argc, argv[1]);";
+    check(&fixtures.linkjit(&["run", "-e", twice, "-e", "puts(\"!\"); return 7", "a"]), 7, "2 a!\n");
+    fixtures.c("f.o", "int f(void) { return 5; }");
+    check(
+        &fixtures.linkjit(&[
+            "run",
+            "f.o",
+            "-e",
+            "#include <zlib.h>\nint f(void); return f() + (zlibVersion() == 0)",
+            "-lz",
+        ]),
+        5,
+        "",
+    );
+    check(&fixtures.linkjit(&["run", "-e", "int main() { return sqrt(16.0 * 4); }"]), 8, "");
+    check(
+        &fixtures.linkjit(&[
+            "run",
+            "-x",
+            "c++",
+            "-e",
+            "vector v{3, 1, 2}; sort(v.begin(), v.end()); cout << v[2] << endl;",
+        ]),
+        0,
+        "3\n",
+    );
+    check(&fixtures.linkjit(&["run", "-x", "rust", "-e", "println!(\"{}\", 6 * 7);"]), 0, "42\n");
+    let outcome = fixtures.linkjit(&["run", "-e", "int x = 1;\n  missing = x;"]);
+    assert!(outcome.code == Some(1) && outcome.err.contains(" -e:2:3: error: "), "{outcome:?}");
+}
+
+#[test]
+fn standard_input_may_be_a_source() {
+    let fixtures = Fixtures::new("stdin");
+    fixtures.write("a.h", "#define A 3");
+    let run = |line: &[&str], text: &str| {
+        fixtures.write("text", text);
+        Outcome::run(fixtures.command(line).stdin(std::fs::File::open(fixtures.path("text")).expect("it is written")))
+    };
+    let text = "#include <stdio.h>\n#include \"a.h\"\nint main(int n, char **a) { printf(\"%d %s %s\\n\", n, a[0], a[2]); return A; }";
+    check(&run(&["run", "-", "-O1", "--lazy"], text), 3, "3 - --lazy\n");
+    check(&run(&["run", "-"], "#include <iostream>\nint main() { std::cout << 1 << '\\n'; }"), 0, "1\n");
+    check(&run(&["run", "-x", "c++", "-"], "int main() { return sizeof 'a'; }"), 1, "");
+    check(&run(&["run", "-"], "define i32 @main() {\n  ret i32 4\n}\n"), 4, "");
+    let outcome = run(&["run", "-"], "int main(void) {\n  return missing; }");
+    assert!(outcome.err.contains(" <stdin>:2:10: error: "), "{outcome:?}");
+}
+
+#[test]
+fn scripts_take_what_follows_as_arguments() {
+    let fixtures = Fixtures::new("scripts");
+    let text = "#!/usr/bin/env -S linkjit run -DB=2 -lz\n#include <stdio.h>\n#include <zlib.h>\n#include \"a.h\"
+        int main(int argc, char **argv) { printf(\"%d %d %d %s\\n\", A + B, __LINE__, argc, argv[1]); return zlibVersion() == 0; }\n";
+    for name in ["bin/script", "bin/script.c"] {
+        fixtures.write(name, text);
+        fixtures.tool(&["chmod", "+x", name]);
+    }
+    fixtures.write("bin/a.h", "#define A 1");
+    let linkjit = Path::new(env!("CARGO_BIN_EXE_linkjit")).parent().expect("it is in a directory").to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path =
+        std::env::join_paths(std::iter::once(linkjit).chain(std::env::split_paths(&path))).expect("a search path");
+    for name in ["bin/script", "bin/script.c"] {
+        let mut command = std::process::Command::new(fixtures.path(name));
+        check(&Outcome::run(command.args(["--lazy", "x"]).env("PATH", &path)), 0, "3 5 3 --lazy\n");
+    }
+    check(&fixtures.linkjit(&["run", "-DB=4", "-lz", "bin/script", "--", "-O2"]), 0, "5 5 2 -O2\n");
+    fixtures.write("bin/wrong", "#!/usr/bin/env -S linkjit run\nint main(void) {\n  return missing;\n}\n");
+    let outcome = fixtures.linkjit(&["run", "bin/wrong"]);
+    assert!(outcome.err.contains(" bin/wrong:3:10: error: "), "{outcome:?}");
+    // An attribute of Rust is no interpreter.
+    fixtures.write("a.rs", "#![allow(unused)]\nfn main() { println!(\"fine\"); }");
+    check(&fixtures.linkjit(&["run", "a.rs", "--", "x"]), 0, "fine\n");
+}

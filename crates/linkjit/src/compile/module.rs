@@ -184,6 +184,15 @@ impl SourceModule {
         Ok(if language::is_script(&text) { Cow::Owned(text.get(line..).unwrap_or_default().to_vec()) } else { text })
     }
 
+    /// Returns whether its first line names an interpreter (`#!`).
+    #[must_use]
+    pub fn is_script(&self) -> bool {
+        match &self.code {
+            Code::Text { text, .. } => language::is_script(text),
+            Code::File(path) => language::is_script(&beginning(path)),
+        }
+    }
+
     /// Returns its language: what was [set](Self::language), what its name says, or what its content says if it is in
     /// memory, a script (`#!`) or bitcode. `None` for other files.
     #[must_use]
