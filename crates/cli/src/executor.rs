@@ -18,82 +18,89 @@ use crate::wine;
 
 /// Serves one session; returns the exit code.
 pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::Serving(error.to_string());
+    let served = serve_stream(options);
+    #[cfg(unix)]
+    remove_socket();
+    served.map_err(|error| Failure::Serving(error.to_string()))?;
+    Ok(0)
+}
+
+fn serve_stream(options: &ExecutorOptions) -> io::Result<Outcome> {
+    let token = token(options)?;
+    // Before anything is loaded that looks for standard input and output, and before sockets can't be made any more.
+    let stream = Open::new(&options.stream)?;
     if let Some(scratch) = &options.sandbox {
         // Before there are other threads.
-        linkjit_remote::confine(scratch).map_err(|error| failed(&error))?;
+        linkjit_remote::confine(scratch)?;
     }
-    let token = token(options).map_err(|error| failed(&error))?;
-    // Before anything is loaded that looks for standard input and output.
-    let stdio = options.stream.stdio.then(Transport::stdio).transpose().map_err(|error| failed(&error))?;
-    let executor = Arc::new(InProcess::new().map_err(|error| failed(&error))?);
+    let executor = Arc::new(InProcess::new().map_err(io::Error::other)?);
     crash::print_backtraces();
+    // The command that has started a child says more.
+    let is_child = options.stream.fd.is_some() || options.stream.connect.is_some();
     // Threads may be in linked code, and need a session that is gone.
-    let lost = |_: &str| {
+    let lost = move |why: &str| {
+        if !is_child {
+            eprintln!("linkjit executor: the session is gone: {why}");
+        }
         #[cfg(unix)]
         remove_socket();
         exit_code::exit_now(crate::FAILURE)
     };
-    let serve = |transport: Transport| linkjit_remote::serve_with(transport, &token, executor.clone(), lost);
-    let outcome = match (&options.stream, stdio) {
-        (_, Some(transport)) => serve(transport),
-        (stream, None) => serve_stream(stream, &token, serve),
-    };
-    outcome.map_err(|error| failed(&error))?;
-    Ok(0)
-}
-
-/// Serves over a stream that is yet to be opened.
-fn serve_stream(
-    stream: &Stream,
-    token: &Token,
-    serve: impl Fn(Transport) -> io::Result<Outcome>,
-) -> io::Result<Outcome> {
+    let refused = |why: &io::Error| eprintln!("linkjit executor: refused a connection: {why}");
     match stream {
-        Stream { tcp: Some(address), .. } => {
-            let listener = TcpListener::bind(address)?;
-            let address = listener.local_addr()?;
-            eprintln!("linkjit executor: listening at tcp:{address}");
-            first_session(|| Transport::tcp(listener.accept()?.0), serve)
+        Open::Connected(transport) => linkjit_remote::serve_with(transport, &token, executor, lost),
+        Open::Presents(mut transport) => {
+            linkjit_remote::present(&mut transport, &token)?;
+            linkjit_remote::serve_with(transport, &token, executor, lost)
         }
-        Stream { connect: Some(address), .. } => {
-            let connect = || Transport::tcp(TcpStream::connect(address)?);
-            connect().and_then(|mut transport| {
-                linkjit_remote::present(&mut transport, token)?;
-                serve(transport)
-            })
+        Open::Tcp(listener) => {
+            let accept = move || Transport::tcp(listener.accept()?.0);
+            linkjit_remote::serve_first(accept, &token, executor, refused, lost)
         }
         #[cfg(unix)]
-        Stream { unix: Some(path), .. } => serve_at(path, serve),
-        #[cfg(unix)]
-        Stream { fd: Some(fd), .. } => Transport::inherited(*fd).and_then(serve),
-        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no such streams")),
-    }
-}
-
-/// Serves the first peer that is a session with the right token.
-fn first_session(
-    mut accept: impl FnMut() -> io::Result<Transport>,
-    serve: impl Fn(Transport) -> io::Result<Outcome>,
-) -> io::Result<Outcome> {
-    loop {
-        match serve(accept()?) {
-            Ok(outcome) => return Ok(outcome),
-            Err(refused) => eprintln!("linkjit executor: refused a connection: {refused}"),
+        Open::Unix(listener) => {
+            exit_code::decide_at_exit(remove_socket);
+            let accept = move || Transport::unix(listener.accept()?.0);
+            linkjit_remote::serve_first(accept, &token, executor, refused, lost)
         }
     }
 }
 
-#[cfg(unix)]
-fn serve_at(path: &Path, serve: impl Fn(Transport) -> io::Result<Outcome>) -> io::Result<Outcome> {
-    let listener = UnixListener::bind(path)?;
-    // The program may end this process, and nobody else takes the socket away.
-    _ = SOCKET.set(path.into());
-    exit_code::decide_at_exit(remove_socket);
-    eprintln!("linkjit executor: listening at unix:{}", path.display());
-    let served = first_session(|| Transport::unix(listener.accept()?.0), serve);
-    remove_socket();
-    served
+/// A stream that the session is at the other end of, or comes to.
+enum Open {
+    Connected(Transport),
+    /// The session wants to know first that this is its executor.
+    Presents(Transport),
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Open {
+    fn new(stream: &Stream) -> io::Result<Self> {
+        match stream {
+            Stream { stdio: true, .. } => Transport::stdio().map(Self::Connected),
+            Stream { connect: Some(address), .. } => {
+                TcpStream::connect(address).and_then(Transport::tcp).map(Self::Presents)
+            }
+            Stream { tcp: Some(address), .. } => {
+                let listener = TcpListener::bind(address)?;
+                eprintln!("linkjit executor: listening at tcp:{}", listener.local_addr()?);
+                Ok(Self::Tcp(listener))
+            }
+            #[cfg(unix)]
+            Stream { unix: Some(path), .. } => {
+                let listener = UnixListener::bind(path)?;
+                // The program may end this process, and nobody else takes the socket away.
+                _ = SOCKET.set(path.into());
+                eprintln!("linkjit executor: listening at unix:{}", path.display());
+                Ok(Self::Unix(listener))
+            }
+            #[cfg(unix)]
+            Stream { fd: Some(fd), .. } => Transport::inherited(*fd).map(Self::Connected),
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no such streams")),
+        }
+    }
 }
 
 /// The socket that this process listens at.

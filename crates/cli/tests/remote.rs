@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use linkjit::Jit;
 use linkjit::executor::{Executor, ExecutorError};
@@ -18,6 +19,8 @@ use support::{Fixtures, Outcome};
 struct Listener {
     process: std::process::Child,
     place: String,
+    /// Reads what else it says.
+    errors: JoinHandle<String>,
 }
 
 impl Listener {
@@ -27,9 +30,14 @@ impl Listener {
         let mut errors = BufReader::new(process.stderr.take().expect("it has a pipe"));
         let mut line = String::new();
         errors.read_line(&mut line).expect("it says where it listens");
-        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
+        let errors = std::thread::spawn(move || std::io::read_to_string(errors).expect("it says text"));
         let place = line.trim().rsplit("listening at ").next().unwrap_or_default().to_owned();
-        Self { process, place }
+        Self { process, place, errors }
+    }
+
+    /// A stranger or a session, if it listens at an address.
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.place.strip_prefix("tcp:").expect("it is an address")).expect("it listens")
     }
 
     /// Serves a session as it should after all that strangers have said.
@@ -61,9 +69,8 @@ fn hello(test: &str) -> Fixtures {
 fn executors_refuse_strangers_and_serve_the_next_session() {
     let fixtures = hello("remote-tcp");
     let listener = Listener::start(&fixtures, &["--tcp", "127.0.0.1:0"]);
-    let address = listener.place.strip_prefix("tcp:").expect("it is an address").to_owned();
     for bytes in STRANGE {
-        let mut stream = TcpStream::connect(&address).expect("it listens");
+        let mut stream = listener.connect();
         stream.write_all(bytes).expect("it reads");
         stream.shutdown(std::net::Shutdown::Write).expect("it is connected");
         let _reset = stream.read_to_end(&mut Vec::new());
@@ -80,6 +87,48 @@ fn executors_refuse_strangers_and_serve_the_next_session() {
     }
     listener.serves_and_ends(&fixtures);
     assert!(!path.exists());
+}
+
+/// Each of them would be waited for as long as a session waits for its executor.
+#[test]
+fn strangers_who_say_nothing_keep_nobody_out() {
+    let fixtures = hello("remote-silent");
+    let listener = Listener::start(&fixtures, &["--tcp", "127.0.0.1:0"]);
+    let _silent = [(); 3].map(|()| listener.connect());
+    listener.serves_and_ends(&fixtures);
+}
+
+#[test]
+fn an_executor_with_a_session_says_so_to_others_and_why_it_loses_it() {
+    let fixtures = hello("remote-busy");
+    let mut listener = Listener::start(&fixtures, &["--tcp", "127.0.0.1:0"]);
+    let mut session = listener.connect();
+    session.write_all(b"linkjit\0\x03\0\0\0\x06\0\0\0secret").expect("it reads");
+    session.read_exact(&mut [0; 16]).expect("it greets");
+    let mut command = fixtures.command(&["run", "--executor", &listener.place, "hello.o"]);
+    let outcome = Outcome::run(command.env(Token::VARIABLE, "secret"));
+    assert!(outcome.headline().ends_with("the executor refuses: it serves another session"), "{}", outcome.err);
+    session.shutdown(std::net::Shutdown::Write).expect("it is connected");
+    assert_eq!(listener.process.wait().expect("it is a child").code(), Some(1));
+    let errors = listener.errors.join().expect("it says text");
+    assert_eq!(errors, "linkjit executor: the session is gone: the connection was closed\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn executors_in_a_sandbox_listen_and_have_a_directory() {
+    let fixtures = hello("remote-sandbox");
+    let scratch = fixtures.path("scratch");
+    let outcome = fixtures.linkjit(&["executor", "--stdio", "--sandbox", "scratch"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.headline().ends_with("scratch: No such file or directory (os error 2)"), "{}", outcome.err);
+    std::fs::create_dir(&scratch).expect("it is new");
+    let listener = Listener::start(&fixtures, &["--tcp", "127.0.0.1:0", "--sandbox", "scratch"]);
+    listener.serves_and_ends(&fixtures);
+    let socket = scratch.join("socket");
+    let stream = ["--unix", socket.to_str().expect("UTF-8"), "--sandbox", "scratch"];
+    Listener::start(&fixtures, &stream).serves_and_ends(&fixtures);
+    assert!(!socket.exists());
 }
 
 /// The command that takes LLVM's options connects to one, too.
@@ -221,8 +270,7 @@ fn an_executor_ends_with_its_session_though_abandoned_code_runs() {
          int main(void) { return 0; }",
     );
     let mut listener = Listener::start(&fixtures, &["--tcp", "127.0.0.1:0"]);
-    let address = listener.place.strip_prefix("tcp:").expect("it is an address");
-    let transport = Transport::tcp(TcpStream::connect(address).expect("it listens")).expect("a transport");
+    let transport = Transport::tcp(listener.connect()).expect("a transport");
     let remote = Arc::new(Remote::connect(transport, &Token::new(*b"secret")).expect("it serves"));
     remote.set_time_limit(Some(std::time::Duration::from_millis(500)));
     let jit = Jit::builder().executor(remote).build().expect("a session");

@@ -3,7 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, ExitStatus};
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 #[cfg(unix)]
@@ -82,8 +83,12 @@ impl Child {
         let token = Token::random().map_err(&failed)?;
         command.arg("--connect").arg(address.to_string()).env(Token::VARIABLE, token.as_text());
         let child = Self::spawn(&mut command).map_err(&failed)?;
+        let (presented, is_presented) = mpsc::channel();
         let start = Instant::now();
         loop {
+            if let Ok(transport) = is_presented.try_recv() {
+                return Remote::connect_to(transport, &token, Some(child));
+            }
             if let Some(how) = child.how_it_ended_within(Duration::from_millis(1)) {
                 return Err(disconnected(how));
             }
@@ -94,10 +99,14 @@ impl Child {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(false).map_err(&failed)?;
                     let mut transport = Transport::tcp(stream).map_err(&failed)?;
-                    // Whoever does not know the token is another process of this machine.
-                    if greeting::admit(&mut transport, &token).is_ok() {
-                        return Remote::connect_to(transport, &token, Some(child));
-                    }
+                    let (token, presented) = (token.clone(), presented.clone());
+                    // Whoever does not know the token is another process of this machine, and nobody waits for that.
+                    let admit = move || {
+                        if greeting::admit(&mut transport, &token).is_ok() {
+                            let _late = presented.send(transport);
+                        }
+                    };
+                    thread::Builder::new().name("linkjit greeting".into()).spawn(admit).map_err(&failed)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(failed(error)),
@@ -194,7 +203,7 @@ impl Child {
             if start.elapsed() > patience {
                 return None;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

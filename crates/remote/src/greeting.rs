@@ -45,8 +45,13 @@ pub(crate) fn greet(transport: &mut Transport, token: &Token, start: Duration) -
     })
 }
 
-/// Answers the greeting of a session.
-pub(crate) fn answer(transport: &mut Transport, token: &Token, facts: &Facts) -> io::Result<()> {
+/// Answers the greeting of a session, which is welcome if it has the token and `take` is content.
+pub(crate) fn answer(
+    transport: &mut Transport,
+    token: &Token,
+    facts: &Facts,
+    take: &mut dyn FnMut() -> bool,
+) -> io::Result<()> {
     in_time(transport, PATIENCE, |reader, writer| {
         let mut say = |status: u32, text: &[u8]| {
             writer.write_all(&[&MAGIC[..], &VERSION.to_le_bytes(), &status.to_le_bytes(), &sized(text)].concat())?;
@@ -56,7 +61,12 @@ pub(crate) fn answer(transport: &mut Transport, token: &Token, facts: &Facts) ->
         let token_is_right = version.as_ref().is_ok_and(|&()| true).then(|| read_sized(reader, TOKEN_LIMIT));
         let refused = match (version, token_is_right) {
             (Err(error), _) | (_, Some(Err(error))) => error,
-            (Ok(()), Some(Ok(theirs))) if token.is(&theirs) => return say(WELCOME, &message::encode(facts)),
+            (Ok(()), Some(Ok(theirs))) if token.is(&theirs) => {
+                if take() {
+                    return say(WELCOME, &message::encode(facts));
+                }
+                io::Error::new(io::ErrorKind::ResourceBusy, "it serves another session")
+            }
             (Ok(()), _) => io::Error::new(io::ErrorKind::PermissionDenied, "the token is wrong"),
         };
         // Whoever has hung up need not be told.

@@ -23,6 +23,7 @@ mod conversation;
 mod crash_report;
 mod frame;
 mod greeting;
+mod listen;
 mod mail;
 mod message;
 mod remote;
@@ -35,6 +36,7 @@ mod transport;
 
 pub use child::Child;
 pub use greeting::present;
+pub use listen::serve_first;
 pub use remote::{Remote, Traffic, TranslatePath};
 pub use sandbox::confine;
 pub use serve::{Outcome, serve, serve_with};

@@ -11,9 +11,12 @@ use std::path::Path;
 /// and execute what its user can. Threads that there are already are not confined, so this comes first.
 ///
 /// # Errors
-/// If the kernel does not offer that: Linux has it since version 5.13, unless it is configured otherwise.
+/// If `scratch` is no directory, or the kernel does not offer that: Linux has it since version 5.13, unless it is configured otherwise.
 #[cfg(target_os = "linux")]
 pub fn confine(scratch: &Path) -> io::Result<()> {
+    // Rules for files that are not there would hold for nothing.
+    std::fs::read_dir(scratch)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", scratch.display())))?;
     linux::limit_resources()?;
     linux::limit_files(scratch)?;
     linux::limit_calls()

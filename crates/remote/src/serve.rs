@@ -52,14 +52,27 @@ pub fn serve_with(
     executor: Arc<dyn Executor>,
     when_lost: impl FnOnce(&str) + Send + 'static,
 ) -> io::Result<Outcome> {
-    let facts = Facts {
+    greeting::answer(&mut transport, token, &facts(&*executor), &mut || true)?;
+    serve_greeted(transport, executor, when_lost)
+}
+
+/// The facts that a session learns from the greeting.
+pub(crate) fn facts(executor: &dyn Executor) -> Facts {
+    Facts {
         target: executor.target(),
         process: std::process::id(),
         runtime_functions: RUNTIME_FUNCTIONS.iter().map(|&function| executor.runtime_function(function)).collect(),
         runtime_thread_locals: executor.runtime_thread_locals(),
         allocator_names: executor.allocator_names(),
-    };
-    greeting::answer(&mut transport, token, &facts)?;
+    }
+}
+
+/// Serves a session that was welcomed.
+pub(crate) fn serve_greeted(
+    transport: Transport,
+    executor: Arc<dyn Executor>,
+    when_lost: impl FnOnce(&str) + Send + 'static,
+) -> io::Result<Outcome> {
     let server = Server { executor, pending: Mutex::default(), newest: AtomicU64::new(0), shared: OnceLock::new() };
     let (to_this_thread, conversations) = mpsc::channel::<(Arc<Connection>, Arc<Conversation>)>();
     let mut to_this_thread = Some(to_this_thread);
