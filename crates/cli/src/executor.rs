@@ -192,19 +192,19 @@ fn child(program: &Path) -> linkjit::Result<Remote> {
     Ok(Child::start(command)?)
 }
 
-/// A command as the shell would run it; the shell is not there any more when it runs.
+/// A command for the shell, which makes way for it if it is a simple one.
 #[cfg(unix)]
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", &format!("exec {command}")]);
+    shell.args(["-c", command]);
     shell
 }
 
 #[cfg(windows)]
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("cmd");
-    // It has rules of its own for quotation marks.
-    std::os::windows::process::CommandExt::raw_arg(&mut shell, format!("/C {command}"));
+    // It takes the outermost quotation marks away, and no others. What the user has it begin with might print something.
+    std::os::windows::process::CommandExt::raw_arg(&mut shell, format!("/D /S /C \"{command}\""));
     shell
 }
 
