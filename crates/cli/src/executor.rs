@@ -35,6 +35,7 @@ fn serve_stream(options: &ExecutorOptions) -> io::Result<Outcome> {
     }
     let executor = Arc::new(InProcess::new().map_err(io::Error::other)?);
     crash::print_backtraces();
+    exit_code::end_at_interrupts();
     // The command that has started a child says more.
     let is_child = options.stream.fd.is_some() || options.stream.connect.is_some();
     // Threads may be in linked code, and need a session that is gone.
@@ -262,25 +263,38 @@ pub(crate) fn ended(remote: &Remote, error: &linkjit::Error) -> Option<Ended> {
         return Some(if is_wanted { Ended::AsWanted(128 + signal) } else { Ended::Crashed(128 + signal) });
     }
     let code = status.code()?;
-    // Wine ends programs by an interrupt as if they had succeeded.
+    // A program for Windows under Wine, which nothing but a signal of this system has ended.
     #[cfg(unix)]
     let code = match linkjit_host::signals::passed_on() {
-        Some(signal) if code == 0 && linkjit::executor::Executor::target(remote).format == ObjectFormat::Coff => {
-            128 + signal
-        }
+        Some(signal) if is_of_windows(remote) && code == ended_by(signal) => 128 + signal,
         _ => code,
     };
     Some(if matches!(error, Executor(Crashed { .. })) { Ended::Crashed(code) } else { Ended::AsWanted(code) })
 }
 
-/// Has the program's process get the signals that are meant for the program.
 #[cfg(unix)]
-pub(crate) fn pass_signals_on(remote: &Remote) -> Option<linkjit_host::signals::Handlers> {
-    Some(linkjit_host::signals::pass_on(remote.child()?.id()))
+fn is_of_windows(remote: &Remote) -> bool {
+    linkjit::executor::Executor::target(remote).format == ObjectFormat::Coff
+}
+
+/// The exit code with which a signal ends a program under Wine that does not handle it.
+#[cfg(unix)]
+fn ended_by(signal: i32) -> i32 {
+    /// `SIGINT` is an interrupt there. The lower eight bits of a status are the exit code here.
+    const INTERRUPT: i32 = 2;
+
+    if signal == INTERRUPT { exit_code::INTERRUPTED & 0xff } else { 0 }
+}
+
+/// Has the program's process get the signals that are meant for the program.
+#[cfg(target_os = "linux")]
+pub(crate) fn pass_signals_on(remote: &Remote) -> Option<linkjit_host::signals::Passing> {
+    // If they can't be passed on, they end this process, and the program's with it.
+    remote.child()?.while_running(linkjit_host::signals::pass_on)?.ok()
 }
 
 /// Both processes are told of what a user types.
-#[cfg(not(unix))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn pass_signals_on(_remote: &Remote) -> Option<()> {
     None
 }

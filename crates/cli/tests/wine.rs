@@ -128,21 +128,50 @@ fn crashes_of_programs_that_mingw_has_compiled_are_told() {
 }
 
 #[test]
-fn an_interrupt_is_no_success() {
+fn an_interrupt_is_no_success_unless_the_program_says_so() {
     build();
     let fixtures = Fixtures::new("wine-interrupt");
+    let waits = "int puts(const char *); int fflush(void *); void Sleep(unsigned); void ExitProcess(unsigned);
+         int SetConsoleCtrlHandler(int (*)(unsigned), int);";
     compile(
         &fixtures,
         "waits.obj",
-        "int puts(const char *); int fflush(void *); void Sleep(unsigned);
-         int main(void) { puts(\"waits\"); fflush(0); Sleep(20000); return 3; }",
+        &format!("{waits} int main(void) {{ puts(\"waits\"); fflush(0); Sleep(20000); return 3; }}"),
     );
-    let mut command = command(&fixtures, &["waits.obj"]);
-    let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut output = BufReader::new(process.stdout.take().expect("it has a pipe"));
-    output.read_line(&mut String::new()).expect("it says when it waits");
-    fixtures.tool(&["kill", "-s", "INT", &process.id().to_string()]);
-    assert_eq!(process.wait().expect("it is a child").code(), Some(128 + 2));
+    compile(
+        &fixtures,
+        "handles.obj",
+        &format!(
+            "{waits} static int handle(unsigned event) {{ ExitProcess(event); return 1; }}
+             int main(void) {{
+                 SetConsoleCtrlHandler(handle, 1); puts(\"waits\"); fflush(0); Sleep(20000); return 3;
+             }}"
+        ),
+    );
+    for (program, code) in [("waits.obj", 128 + 2), ("handles.obj", 0)] {
+        let mut command = command(&fixtures, &[program]);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut output = BufReader::new(process.stdout.take().expect("it has a pipe"));
+        output.read_line(&mut String::new()).expect("it says when it waits");
+        fixtures.tool(&["kill", "-s", "INT", &process.id().to_string()]);
+        assert_eq!(process.wait().expect("it is a child").code(), Some(code), "{program}");
+    }
+}
+
+/// A command with quotation marks at both ends, for the shell of Windows.
+#[test]
+fn commands_for_executors_on_windows_are_the_shells() {
+    build();
+    let fixtures = Fixtures::new("wine-shell");
+    compile(&fixtures, "hello.obj", PROGRAM);
+    fixtures.write("the token", "secret");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(TARGET).join("debug/linkjit.exe");
+    std::fs::copy(&program, fixtures.path("link jit.exe")).expect("it was built");
+    let mut wine = Command::new(root().join("crates/xtask/wine"));
+    let executor = r#"exec:".\link jit.exe" executor --stdio --token-file "the token""#;
+    wine.arg(&program).args(["run", "--executor", executor, "hello.obj", "--", "one"]);
+    let outcome = Outcome::run(wine.current_dir(fixtures.path("")).env("LINKJIT_TOKEN", "secret"));
+    assert!(outcome.err.contains("the token is wrong"), "{}", outcome.err);
 }
 
 /// Wine is not needed to find out that it could not run a program.

@@ -31,6 +31,15 @@ pub fn exit_now(code: c_int) -> ! {
     os::exit_now(code)
 }
 
+/// The exit code of programs for Windows that an interrupt ends (`STATUS_CONTROL_C_EXIT`).
+pub const INTERRUPTED: c_int = 0xc000_013a_u32.cast_signed();
+
+/// Has interrupts end this process with [`INTERRUPTED`] unless the program that runs in it handles them. Windows does so, but
+/// Wine ends the process as if it had succeeded. Other systems have signals for that.
+pub fn end_at_interrupts() {
+    os::end_at_interrupts();
+}
+
 extern "C" fn decide_now() {
     let decide = lock(&DECIDE).take();
     if let Some(code) = decide.and_then(|decide| decide()) {

@@ -1,7 +1,13 @@
 //! Handlers of signals that are there for a while, and signals that are meant for another process.
 
 use std::ffi::{c_int, c_void};
+#[cfg(target_os = "linux")]
+use std::io;
 use std::mem::MaybeUninit;
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+#[cfg(target_os = "linux")]
+use std::ptr::null;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -63,8 +69,9 @@ impl Drop for Handlers {
     }
 }
 
-/// The process that gets signals.
-static PROCESS: AtomicI32 = AtomicI32::new(0);
+/// A descriptor of the process that gets signals, or -1. The number of a process may be another's when it has ended.
+#[cfg(target_os = "linux")]
+static PROCESS: AtomicI32 = AtomicI32::new(-1);
 
 /// The last signal that this process got for it, or 0.
 static PASSED: AtomicI32 = AtomicI32::new(0);
@@ -75,22 +82,50 @@ pub fn passed_on() -> Option<c_int> {
     Some(PASSED.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
 }
 
-/// Passes [`ENDING`] signals on to a child in the same process group, as long as the result lives. The child does what it
-/// likes about them, and this process is not ended. Those of the terminal go to both anyway. Signals that this process
-/// ignores stay ignored.
-pub fn pass_on(process: u32) -> Handlers {
-    PASSED.store(0, Ordering::Relaxed);
-    PROCESS.store(process.cast_signed(), Ordering::Relaxed);
-    Handlers::install(&ENDING, Handler::Informed(handle))
+/// Signals are passed on as long as this lives.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+#[must_use]
+pub struct Passing {
+    // It goes before the descriptor that the handlers use.
+    _handlers: Handlers,
+    process: OwnedFd,
 }
 
+#[cfg(target_os = "linux")]
+impl Drop for Passing {
+    fn drop(&mut self) {
+        let this = self.process.as_raw_fd();
+        let _another = PROCESS.compare_exchange(this, -1, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// Passes [`ENDING`] signals on to a child in the same process group, as long as the result lives. The child does what it
+/// likes about them, and this process is not ended. Those of the terminal go to both anyway. Signals that this process
+/// ignores stay ignored. Nobody must have waited for the child yet: its number might be another's.
+///
+/// # Errors
+/// If the kernel has no descriptors of processes; Linux has them since version 5.3.
+#[cfg(target_os = "linux")]
+pub fn pass_on(process: u32) -> io::Result<Passing> {
+    // SAFETY: asks for a descriptor only.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) };
+    let fd = c_int::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: it is new, and nobody else's.
+    let process = unsafe { OwnedFd::from_raw_fd(fd) };
+    PASSED.store(0, Ordering::Relaxed);
+    PROCESS.store(fd, Ordering::Relaxed);
+    Ok(Passing { _handlers: Handlers::install(&ENDING, Handler::Informed(handle)), process })
+}
+
+#[cfg(target_os = "linux")]
 extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
     PASSED.store(signal, Ordering::Relaxed);
     let process = PROCESS.load(Ordering::Relaxed);
     // SAFETY: the kernel passes information on the signal.
     let is_of_terminal = unsafe { info.as_ref() }.is_some_and(|info| info.si_code > 0);
-    if process > 0 && !is_of_terminal {
+    if process >= 0 && !is_of_terminal {
         // SAFETY: a call that handlers may make. The process may have ended meanwhile.
-        let _gone = unsafe { libc::kill(process, signal) };
+        let _gone = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process, signal, null::<c_void>(), 0) };
     }
 }

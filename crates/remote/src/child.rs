@@ -168,6 +168,12 @@ impl Child {
         self.id
     }
 
+    /// Tells `tell` the number of the process, which is no other's meanwhile; `None` if it has ended.
+    pub fn while_running<T>(&self, tell: impl FnOnce(u32) -> T) -> Option<T> {
+        let mut process = lock(&self.process);
+        matches!(process.try_wait(), Ok(None)).then(|| tell(self.id))
+    }
+
     /// Kills it. What waits for it gets an error.
     ///
     /// # Errors

@@ -365,6 +365,9 @@ pub(crate) fn at_exit(function: extern "C" fn()) {
     unsafe { libc::atexit(function) };
 }
 
+/// Nothing is to be done: the signal ends the process.
+pub(crate) fn end_at_interrupts() {}
+
 // SAFETY: `exit` and `_exit` have no preconditions; a function that was registered for exit may call `exit`, as it goes
 // on with the others. For the others linked code asks, as it would ask the system if we were not in between.
 unsafe extern "C-unwind" {

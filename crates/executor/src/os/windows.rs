@@ -8,9 +8,10 @@ use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
-use windows_sys::Win32::Foundation::{GetLastError, HMODULE, SetLastError};
+use windows_sys::Win32::Foundation::{FALSE, GetLastError, HMODULE, SetLastError, TRUE};
 use windows_sys::Win32::Globalization::{CP_ACP, WideCharToMultiByte};
 use windows_sys::Win32::Storage::FileSystem::SearchPathW;
+use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, SetConsoleCtrlHandler};
 use windows_sys::Win32::System::Diagnostics::Debug::FlushInstructionCache;
 use windows_sys::Win32::System::LibraryLoader::{
     GetModuleHandleA, GetProcAddress, LOAD_WITH_ALTERED_SEARCH_PATH, LoadLibraryExW,
@@ -22,7 +23,8 @@ use windows_sys::Win32::System::Memory::{
 };
 use windows_sys::Win32::System::ProcessStatus::K32EnumProcessModules;
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
-use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
+use windows_sys::Win32::System::Threading::{ExitProcess, GetCurrentProcess, TerminateProcess};
+use windows_sys::core::BOOL;
 
 use super::system_error;
 use crate::init::AtExitFunction;
@@ -338,6 +340,19 @@ pub(crate) fn exit_now(code: c_int) -> ! {
     unsafe { TerminateProcess(this, code.cast_unsigned()) };
     // It ends before the call returns.
     std::process::abort()
+}
+
+/// Has an interrupt end the process if no handler that is added later sees to it.
+pub(crate) fn end_at_interrupts() {
+    unsafe extern "system" fn end(event: u32) -> BOOL {
+        if event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT {
+            // SAFETY: it may be called on any thread.
+            unsafe { ExitProcess(crate::exit_code::INTERRUPTED.cast_unsigned()) };
+        }
+        FALSE
+    }
+    // SAFETY: the function is there as long as the process.
+    let _windowless = unsafe { SetConsoleCtrlHandler(Some(end), TRUE) };
 }
 
 /// Registers a function that takes no argument with the C runtime.
