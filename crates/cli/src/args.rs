@@ -33,7 +33,9 @@ or the newest installed one, or clang. Extensions of names say which language it
 
 Compilers get -D -I -U -O -g -std= -W -f -m -include -isystem and their kin, as cc takes them, wherever they
 stand, after what $CPPFLAGS, $CFLAGS, $CXXFLAGS and $FFLAGS say, and ARG of -Xcompiler ARG, whatever it is.
-Without -O, sources are compiled with -O2.
+Without -O, sources are compiled with -O2. Objects are kept in a cache (~/.cache/linkjit, at most 1 GiB), and
+are used again while neither the source, nor a file that it includes, nor the compiler has changed. $LINKJIT_CACHE
+names another directory, or is \"off\".
 
 -l searches the directories of -L, then the system's, then the compiler's; in each, linkjit prefers
 libLIB.so to libLIB.a.
@@ -168,6 +170,9 @@ pub(crate) struct RunOptions {
     /// other processes, and take only so much memory; it can still read what you can (Linux)
     #[arg(long, conflicts_with = "executor")]
     pub(crate) sandbox: bool,
+    /// Compile all sources anew, and keep nothing of it
+    #[arg(long)]
+    pub(crate) no_cache: bool,
     /// Print where the time went, after the program's main has returned
     #[arg(long)]
     pub(crate) time: bool,

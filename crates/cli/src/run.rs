@@ -56,7 +56,8 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let sources = {
         // As a compiler removes its own files; the program that is run later handles signals itself.
         let _private = temporary::remove_at_signals();
-        SourceCompiler::for_run(options, format, reporter.is_json()).compile_all(&options.items, &mut progress)
+        let compiler = SourceCompiler::for_run(options, format, reporter.is_json()).map_err(one)?;
+        compiler.compile_all(&options.items, &mut progress)
     };
     if !reporter.is_json() {
         sources.iter().flatten().for_each(|compiled| progress.say(&compiled.warnings));

@@ -9,7 +9,10 @@ use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 use linkjit::executor::ObjectFormat;
-use linkjit::{CompiledModule, Compiler, Error, Language, Optimization, Result, SourceModule, SystemCompiler};
+use linkjit::{
+    CacheKey, CachedCompiler, CompiledModule, Compiler, Error, Language, ObjectCache, Optimization, Result,
+    SourceModule, SystemCompiler,
+};
 use linkjit_link::object;
 use linkjit_link::source::Source;
 use linkjit_llvm::{Llvm, OptLevel, Options};
@@ -17,6 +20,9 @@ use linkjit_llvm::{Llvm, OptLevel, Options};
 use crate::args::{Item, RunOptions};
 use crate::one_liner;
 use crate::progress::Progress;
+
+/// The environment's cache: a directory, or "off".
+const CACHE: &str = "LINKJIT_CACHE";
 
 /// The name of the input that is read from standard input.
 pub(crate) const STDIN: &str = "-";
@@ -30,6 +36,7 @@ pub(crate) struct SourceCompiler {
     has_colors: bool,
     flags: Vec<OsString>,
     own_flags: Vec<OsString>,
+    cache: Option<ObjectCache>,
     llvm: OnceLock<std::result::Result<Llvm, linkjit_llvm::Error>>,
 }
 
@@ -43,22 +50,27 @@ impl SourceCompiler {
             has_colors: false,
             flags: Vec::new(),
             own_flags: Vec::new(),
+            cache: None,
             llvm: OnceLock::new(),
         }
     }
 
     /// Compiles as the command line says.
-    pub(crate) fn for_run(options: &RunOptions, format: ObjectFormat, is_json: bool) -> Self {
+    ///
+    /// # Errors
+    /// If the environment names a cache that can't be used.
+    pub(crate) fn for_run(options: &RunOptions, format: ObjectFormat, is_json: bool) -> Result<Self> {
         let level = |flag: &OsString| flag.to_str().and_then(Optimization::from_flag);
-        Self {
+        Ok(Self {
             optimization: options.flags.iter().rev().find_map(level).unwrap_or_default(),
             // Functions are linked one by one if they are sections of their own.
             has_sections: options.lazy,
             has_colors: !is_json && std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal(),
             flags: options.flags.clone(),
             own_flags: options.own_flags.clone(),
+            cache: if options.no_cache { None } else { cache()? },
             ..Self::new(format)
-        }
+        })
     }
 
     /// The module of an input; standard input is read now.
@@ -136,11 +148,20 @@ impl SourceCompiler {
         };
         let mut options = Options::default();
         options.optimization = level(module.optimization());
+        let (version, library) = (llvm.version(), llvm.path().display());
+        let compiler = format!("{} {version:?} {library} {options:?} {:?}", env!("CARGO_PKG_VERSION"), self.format);
+        let key = CacheKey::new(&compiler, &code);
+        if let Some(object) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
+            return Ok(CompiledModule::new(Source::new(name.to_string_lossy(), object.to_vec())));
+        }
         let mut compiled = compile(&options)?;
         if object::format(&compiled.object) != Some(self.format) {
             // The module says that it is for another system, or nothing: clang overrides that, too.
             options.triple = Some(self.triple(llvm));
             compiled = compile(&options)?;
+        }
+        if let Some(cache) = self.cache.as_ref().filter(|_| compiled.warnings.is_empty()) {
+            cache.insert(&key, &*compiled.object);
         }
         let warnings = compiled.warnings.iter().map(|warning| format!("{}: {warning}\n", name.display()));
         let mut result = CompiledModule::new(Source::new(name.to_string_lossy(), compiled.object));
@@ -161,7 +182,10 @@ impl SourceCompiler {
 impl Compiler for SourceCompiler {
     fn compile(&self, module: &SourceModule) -> Result<CompiledModule> {
         if module.known_language() != Some(Language::LlvmIr) {
-            return SystemCompiler.compile(module);
+            return match &self.cache {
+                Some(cache) => CachedCompiler::new(SystemCompiler, cache.clone()).compile(module),
+                None => SystemCompiler.compile(module),
+            };
         }
         match self.llvm.get_or_init(Llvm::open) {
             Ok(llvm) => self.compile_ir(llvm, module),
@@ -176,6 +200,18 @@ impl Compiler for SourceCompiler {
             }
             // It is the one that the user has named.
             Err(error) => Err(failure(module.name(), "LLVM", error)),
+        }
+    }
+}
+
+/// The cache that the environment names, or the usual one if it can be used.
+fn cache() -> Result<Option<ObjectCache>> {
+    match std::env::var_os(CACHE).filter(|value| !value.is_empty()) {
+        Some(value) if value == "off" => Ok(None),
+        Some(directory) => ObjectCache::in_directory(directory, ObjectCache::DEFAULT_LIMIT).map(Some),
+        None => {
+            let directory = ObjectCache::default_directory();
+            Ok(directory.and_then(|path| ObjectCache::in_directory(path, ObjectCache::DEFAULT_LIMIT).ok()))
         }
     }
 }

@@ -53,3 +53,27 @@ pub fn read(path: &Path) -> std::io::Result<FileBytes> {
     }
     Ok(FileBytes::Read(bytes))
 }
+
+/// Returns whether only the user of this process, and the system's administrator, can write into a directory. On Windows
+/// nothing is checked: directories of users are their own there.
+///
+/// # Errors
+/// If the directory can't be looked at.
+#[cfg(unix)]
+pub fn is_own(directory: &Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(directory)?;
+    // SAFETY: a call that can't fail.
+    let user = unsafe { libc::geteuid() };
+    Ok([user, 0].contains(&metadata.uid()) && metadata.mode() & 0o022 == 0)
+}
+
+/// Returns whether only the user of this process, and the system's administrator, can write into a directory. On Windows
+/// nothing is checked: directories of users are their own there.
+///
+/// # Errors
+/// If the directory can't be looked at.
+#[cfg(not(unix))]
+pub fn is_own(directory: &Path) -> std::io::Result<bool> {
+    std::fs::metadata(directory).map(|_| true)
+}

@@ -55,7 +55,10 @@ mod symbol;
 mod symbol_name;
 mod update;
 
-pub use compile::{Code, CompiledModule, Compiler, IrCompiler, Language, Optimization, SourceModule, SystemCompiler};
+pub use compile::{
+    CacheKey, CachedCompiler, Code, CompiledModule, Compiler, IrCompiler, Language, ObjectCache, Optimization,
+    SourceModule, SystemCompiler,
+};
 pub use crt::CrtProvider;
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
 pub use error_kind::ErrorKind;

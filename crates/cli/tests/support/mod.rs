@@ -74,7 +74,8 @@ impl Fixtures {
     /// `linkjit`, yet to be run in the directory.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_linkjit"));
-        command.args(arguments).current_dir(&self.directory);
+        // Nothing of tests is of use to others.
+        command.args(arguments).current_dir(&self.directory).env("LINKJIT_CACHE", "off");
         command
     }
 }

@@ -129,6 +129,11 @@ impl Driver {
         }
     }
 
+    /// The flags that are not our own.
+    pub(super) fn flags_of_user<'a>(&'a self, module: &'a SourceModule) -> impl Iterator<Item = &'a OsString> {
+        self.command.iter().skip(1).chain(&self.flags).chain(module.cc_flags()).chain(module.own_flags())
+    }
+
     /// The arguments that follow the [command](Self::command).
     pub(super) fn arguments(&self, module: &SourceModule, code: &[u8], files: &Files<'_>) -> Vec<OsString> {
         let mut line = Line::default();

@@ -1,11 +1,14 @@
 //! Compilers: from sources to objects.
 //!
 //! A [`SourceModule`] says what is to be compiled, and how. A [`Compiler`] makes an object of it: [`SystemCompiler`] runs
-//! the compiler that is installed for the language. `drivers` knows these compilers and their command lines.
+//! the compiler that is installed for the language. `drivers` knows these compilers and their command lines. A
+//! [`CachedCompiler`] keeps what another compiler has made (`cache`).
 
+mod cache;
 mod command;
 mod dependencies;
 mod drivers;
+mod fields;
 mod ir;
 mod language;
 mod module;
@@ -13,6 +16,7 @@ mod optimization;
 pub(crate) mod runtime;
 mod system;
 
+pub use cache::{CacheKey, CachedCompiler, ObjectCache};
 pub use ir::IrCompiler;
 pub(crate) use ir::triple_of;
 pub use language::Language;
@@ -34,6 +38,14 @@ pub trait Compiler: fmt::Debug + Send + Sync {
     /// # Errors
     /// If the compiler is missing, or rejects the module.
     fn compile(&self, module: &SourceModule) -> Result<CompiledModule>;
+
+    /// Returns bytes that stand for all that decides about a module's object, except its name, its code and the files of
+    /// [`CompiledModule::dependencies`]: the compiler and its version, flags, variables of the environment. A
+    /// [`CachedCompiler`] asks for them. `None`, which is the default, if nobody can say: then nothing is cached.
+    fn identity(&self, module: &SourceModule) -> Option<Vec<u8>> {
+        let _unknown = module;
+        None
+    }
 }
 
 /// The result of compiling a module.

@@ -1,10 +1,11 @@
 //! The compilers of the system.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::SystemTime;
 
 use linkjit_executor::ObjectFormat;
 use linkjit_host::temporary::PrivateDirectory;
@@ -12,6 +13,7 @@ use linkjit_link::source::Source;
 
 use super::command::{find, not_an_option};
 use super::drivers::{Driver, Files, missing_part, package};
+use super::fields::Writer;
 use super::language::{Language, is_script};
 use super::module::{Code, SourceModule};
 use super::{CompiledModule, Compiler, dependencies};
@@ -73,6 +75,93 @@ impl Compiler for SystemCompiler {
             dependencies: run.dependencies(&driver),
         })
     }
+
+    fn identity(&self, module: &SourceModule) -> Option<Vec<u8>> {
+        let driver = Driver::new(module.known_language()?, module.object_format(), module.target_triple());
+        identity(module, &driver)
+    }
+}
+
+/// The variables that compilers heed, beside those that name compilers and flags.
+const VARIABLES: &[&str] = &[
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "CPLUS_INCLUDE_PATH",
+    "OBJC_INCLUDE_PATH",
+    "GCC_EXEC_PREFIX",
+    "COMPILER_PATH",
+    "SOURCE_DATE_EPOCH",
+    "SDKROOT",
+    "GCC_COLORS",
+    "LANG",
+    "LC_ALL",
+    "LC_MESSAGES",
+    "CCC_OVERRIDE_OPTIONS",
+    "NASMENV",
+    "RUSTC_BOOTSTRAP",
+    "RUSTUP_TOOLCHAIN",
+];
+
+/// Beginnings of flags that name files which no list of dependencies has, or have compilers write further files.
+const UNCACHED: &[&str] = &[
+    "@",
+    "-B",
+    "-M",
+    "-Wp,",
+    "-fplugin",
+    "-fpass-plugin",
+    "-specs",
+    "--specs",
+    "--config",
+    "-fprofile",
+    "-fauto-profile",
+    "-fmodule",
+    "-ftest-coverage",
+    "--coverage",
+    "-save-temps",
+    "--save-temps",
+    "-fdump",
+    "-gsplit-dwarf",
+    "-Cprofile",
+    "-Clink",
+    "-Zprofile",
+    "--extern",
+    "-L",
+];
+
+/// See [`Compiler::identity`].
+fn identity(module: &SourceModule, driver: &Driver) -> Option<Vec<u8>> {
+    let [input, object, dependencies] = ["input", "object", "dependencies"].map(Path::new);
+    let files = Files { input: Some(input), includes: None, object, dependencies };
+    let arguments = driver.arguments(module, &[], &files);
+    let is_uncached = |word: &OsString| UNCACHED.iter().any(|beginning| word.to_string_lossy().starts_with(beginning));
+    if !driver.lists_dependencies() || driver.flags_of_user(module).any(is_uncached) {
+        return None;
+    }
+    let mut writer = Writer::default();
+    writer.bytes(env!("CARGO_PKG_VERSION").as_bytes());
+    for word in driver.command.iter().chain(&arguments) {
+        writer.bytes(word.as_encoded_bytes());
+    }
+    // The first is the compiler, or a command that runs the compiler of a further word.
+    find(driver.program())?;
+    for program in driver.command.iter().filter_map(|word| find(word)) {
+        let metadata = fs::metadata(&program).ok()?;
+        writer.path(&fs::canonicalize(&program).unwrap_or(program));
+        let time = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        writer.bytes(&metadata.len().to_le_bytes());
+        writer.bytes(&time.as_nanos().to_le_bytes());
+    }
+    if driver.language == Language::Rust {
+        // `rustc` may be rustup's, which runs the one of some toolchain.
+        writer.bytes(driver.ask([OsStr::new("-vV")])?.as_bytes());
+    }
+    for variable in VARIABLES {
+        let value = std::env::var_os(variable);
+        writer.bytes(value.as_deref().unwrap_or_default().as_encoded_bytes());
+        writer.number(usize::from(value.is_some()));
+    }
+    Some(writer.finish())
 }
 
 fn missing(module: &SourceModule, language: Language, compiler: String) -> Error {
