@@ -13,6 +13,7 @@ use linkjit::{
     CacheKey, CachedCompiler, CompiledModule, Compiler, Error, Language, ObjectCache, Optimization, Result,
     SourceModule, SystemCompiler,
 };
+use linkjit_host::temporary::PrivateDirectory;
 use linkjit_link::object;
 use linkjit_link::source::Source;
 use linkjit_llvm::{Llvm, OptLevel, Options};
@@ -108,19 +109,31 @@ impl SourceCompiler {
     pub(crate) fn compile_all(&self, items: &[Item], progress: &mut Progress) -> VecDeque<Result<CompiledModule>> {
         let modules: Vec<_> = items.iter().filter_map(|item| self.module(item).transpose()).collect();
         let count = modules.len();
-        let queue = Mutex::new(modules.into_iter().enumerate());
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+        // Sources in Fortran use the modules of those before them.
+        let is_fortran = |module: &Result<SourceModule>| module.as_ref().is_ok_and(is_fortran);
+        let (fortran, others): (Vec<_>, Vec<_>) =
+            modules.into_iter().enumerate().partition(|(_, module)| is_fortran(module));
+        let interfaces = if fortran.len() > 1 { PrivateDirectory::new().ok() } else { None };
+        let with_interfaces = |module: SourceModule| match &interfaces {
+            Some(directory) => module.flag("-J").flag(directory.path()),
+            None => module,
+        };
+        let fortran: Vec<_> = fortran.into_iter().map(|(index, module)| (index, module.map(with_interfaces))).collect();
+        let mut jobs: Vec<_> = others.into_iter().map(|other| vec![other]).chain([fortran]).collect();
+        jobs.retain(|job| !job.is_empty());
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+        let queue = Mutex::new(jobs.into_iter());
         let (sender, receiver) = mpsc::channel();
         let mut compiled = std::thread::scope(|scope| {
             for _ in 0..workers {
                 let (queue, sender) = (&queue, sender.clone());
                 scope.spawn(move || {
-                    loop {
-                        // Nothing that is done under this lock can panic.
-                        let next = queue.lock().ok().and_then(|mut queue| queue.next());
-                        let Some((index, module)) = next else { return };
-                        if sender.send((index, module.and_then(|module| self.compile(&module)))).is_err() {
-                            return;
+                    // Nothing that is done under this lock can panic.
+                    while let Some(job) = queue.lock().ok().and_then(|mut queue| queue.next()) {
+                        for (index, module) in job {
+                            let result = module.and_then(|module| self.compile(&module));
+                            // The receiver lives longer than this thread.
+                            let _received = sender.send((index, result));
                         }
                     }
                 });
@@ -214,6 +227,10 @@ fn cache() -> Result<Option<ObjectCache>> {
             Ok(directory.and_then(|path| ObjectCache::in_directory(path, ObjectCache::DEFAULT_LIMIT).ok()))
         }
     }
+}
+
+fn is_fortran(module: &SourceModule) -> bool {
+    matches!(module.known_language(), Some(Language::Fortran | Language::FixedFortran))
 }
 
 fn level(optimization: Optimization) -> OptLevel {

@@ -129,6 +129,15 @@ fn an_object_of_clang_lto_is_bitcode() {
 }
 
 #[test]
+fn fortran_uses_the_modules_of_sources_before() {
+    let fixtures = Fixtures::new("fortran_modules");
+    fixtures.write("a.f90", "module a\ncontains\n  integer function f()\n    f = 42\n  end function\nend module\n");
+    fixtures.write("b.f90", "program b\n  use a\n  write (*, '(I0)') f()\nend program\n");
+    check(&fixtures.linkjit(&["run", "a.f90", "b.f90"]), 0, "42\n");
+    assert!(!fixtures.path("a.mod").exists());
+}
+
+#[test]
 fn statements_are_run() {
     let fixtures = Fixtures::new("statements");
     let twice = "printf(\"%d %s\", argc, argv[1]);";

@@ -44,10 +44,10 @@ fn memory_keeps_what_was_used_last() {
 #[test]
 fn a_directory_keeps_what_was_used_last_within_its_limit() {
     let path = directory("limit");
-    let cache = ObjectCache::in_directory(&path, 16 * 10_000).unwrap();
+    let cache = ObjectCache::in_directory(&path, 16 * 4_000).unwrap();
     let recent = key(0);
     cache.insert(&recent, vec![1; 1000]);
-    for number in 1..400 {
+    for number in 1..100 {
         // What is a minute old is the oldest.
         let old = SystemTime::now() - Duration::from_secs(60);
         files(&path)
@@ -57,8 +57,8 @@ fn a_directory_keeps_what_was_used_last_within_its_limit() {
         cache.insert(&key(number), vec![2; 1000]);
     }
     let size: u64 = files(&path).iter().map(|file| file.metadata().unwrap().len()).sum();
-    assert!((50_000..=160_000).contains(&size), "{size}");
-    cache.insert(&key(1000), vec![3; 10_000]);
+    assert!((20_000..=64_000).contains(&size), "{size}");
+    cache.insert(&key(1000), vec![3; 4_000]);
     assert!(cache.get(&key(1000)).is_none() && cache.get(&recent).is_some());
     fs::remove_dir_all(&path).unwrap();
 }

@@ -169,6 +169,10 @@ impl Driver {
             line.add(if self.language.is_preprocessed() { "-iquote" } else { "-I" }).add(directory);
         }
         let is_fortran = matches!(self.language, Language::Fortran | Language::FixedFortran);
+        if is_fortran && !self.flags_of_user(module).any(|flag| flag.to_string_lossy().starts_with("-J")) {
+            // Otherwise it would write files for its modules to where the user happens to be.
+            line.add("-J").add(files.object.parent().unwrap_or(Path::new(".")));
+        }
         // The extension of a Fortran file says more: with or without a preprocessor.
         if !is_fortran || files.input.and_then(Language::from_extension) != Some(self.language) {
             line.add("-x").add(self.language.name());

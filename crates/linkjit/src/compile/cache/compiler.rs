@@ -24,6 +24,22 @@ const VARIANTS: usize = 8;
 const TICK: Duration = Duration::from_millis(10);
 
 /// A compiler that compiles nothing twice.
+///
+/// ```
+/// # fn main() -> linkjit::Result<()> {
+/// use linkjit::{CachedCompiler, Compiler, ObjectCache, SourceModule, SystemCompiler};
+///
+/// let compiler = CachedCompiler::new(SystemCompiler, ObjectCache::in_memory(64 << 20));
+/// let module = SourceModule::text("answer.c", "int answer(void) { return 42; }");
+/// compiler.compile(&module)?;
+/// // No compiler runs now.
+/// let compiled = compiler.compile(&module)?;
+/// assert_eq!(compiler.cache().hits(), 1);
+/// let jit = linkjit::Jit::host()?;
+/// jit.add_object(compiled.object)?;
+/// jit.lookup("answer")?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct CachedCompiler<C> {
     compiler: C,
