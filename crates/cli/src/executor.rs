@@ -82,16 +82,17 @@ impl Open {
         match stream {
             Stream { stdio: true, .. } => Transport::stdio().map(Self::Connected),
             Stream { connect: Some(address), .. } => {
-                TcpStream::connect(address).and_then(Transport::tcp).map(Self::Presents)
+                let connected = TcpStream::connect(address).and_then(Transport::tcp);
+                connected.map(Self::Presents).map_err(at(format_args!("tcp:{address}")))
             }
             Stream { tcp: Some(address), .. } => {
-                let listener = TcpListener::bind(address)?;
+                let listener = TcpListener::bind(address).map_err(at(format_args!("tcp:{address}")))?;
                 eprintln!("linkjit executor: listening at tcp:{}", listener.local_addr()?);
                 Ok(Self::Tcp(listener))
             }
             #[cfg(unix)]
             Stream { unix: Some(path), .. } => {
-                let listener = UnixListener::bind(path)?;
+                let listener = UnixListener::bind(path).map_err(at(format_args!("unix:{}", path.display())))?;
                 // The program may end this process, and nobody else takes the socket away.
                 _ = SOCKET.set(path.into());
                 eprintln!("linkjit executor: listening at unix:{}", path.display());
@@ -116,10 +117,15 @@ fn remove_socket() -> Option<std::ffi::c_int> {
     None
 }
 
+/// Says where an error was.
+fn at(place: impl std::fmt::Display) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{place}: {error}"))
+}
+
 fn token(options: &ExecutorOptions) -> io::Result<Token> {
     let is_private = options.stream.fd.is_some() || options.stream.stdio;
     match (&options.token_file, Token::from_environment()) {
-        (Some(path), _) => Token::from_file(path),
+        (Some(path), _) => Token::from_file(path).map_err(at(path.display())),
         // Nobody else can connect to it. The environment's token is for others.
         (None, _) if is_private => Ok(Token::none()),
         (None, Some(token)) => Ok(token),

@@ -114,6 +114,25 @@ fn an_executor_with_a_session_says_so_to_others_and_why_it_loses_it() {
     assert_eq!(errors, "linkjit executor: the session is gone: the connection was closed\n");
 }
 
+#[test]
+fn errors_of_executors_name_the_place() {
+    let fixtures = hello("remote-places");
+    let says = |arguments: &[&str]| {
+        let mut command = fixtures.command(&[&["executor"], arguments].concat());
+        let outcome = Outcome::run(command.env(Token::VARIABLE, "secret"));
+        assert_eq!(outcome.code, Some(1));
+        outcome.headline().to_owned()
+    };
+    let error = "linkjit: error: executor: ";
+    assert_eq!(says(&["--unix", "hello.o"]), format!("{error}unix:hello.o: Address already in use (os error 98)"));
+    assert_eq!(says(&["--tcp", "hello"]), format!("{error}tcp:hello: invalid socket address"));
+    assert_eq!(says(&["--connect", "hello"]), format!("{error}tcp:hello: invalid socket address"));
+    let missing = says(&["--stdio", "--token-file", "none"]);
+    assert_eq!(missing, format!("{error}none: No such file or directory (os error 2)"));
+    // It is not the executor's, and stays.
+    assert!(fixtures.path("hello.o").exists());
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn executors_in_a_sandbox_listen_and_have_a_directory() {

@@ -232,8 +232,6 @@ impl Connection {
             time_limit: Mutex::default(),
             patience: Mutex::new(PATIENCE),
         });
-        let pulse = connection.clone();
-        thread::Builder::new().name("linkjit pulse".into()).spawn(move || pulse.keep_pulse())?;
         let reading = connection.clone();
         let mut reader = Listening { reader, heard: connection.heard.clone() };
         thread::Builder::new().name("linkjit reader".into()).spawn(move || {
@@ -248,6 +246,13 @@ impl Connection {
             *lock(&reading.has_ended) = true;
             reading.ended.notify_all();
         })?;
+        let pulse = connection.clone();
+        let keep_pulse = thread::Builder::new().name("linkjit pulse".into()).spawn(move || pulse.keep_pulse());
+        if let Err(error) = keep_pulse {
+            // Then the thread ends that reads.
+            (connection.hang_up)();
+            return Err(error);
+        }
         Ok(connection)
     }
 
@@ -268,6 +273,7 @@ impl Connection {
                 self.received.fetch_add(1, Ordering::Relaxed);
             }
             let received = match frame.kind {
+                Kind::Goodbye if self.side == Side::Session => Err(Violation("an executor that says goodbye".into())),
                 Kind::Goodbye => {
                     lock(&self.table).is_over = true;
                     return disconnected("the session is over");
@@ -473,6 +479,14 @@ impl Connection {
         std::process::id() != self.process
     }
 
+    /// An error if this is the child of a fork.
+    pub(crate) fn check_process(&self) -> Result<(), ExecutorError> {
+        if self.is_forked() {
+            return Err(disconnected("its connection belongs to the process that has forked this one"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn forget(&self, conversation: u32) {
         lock(&self.table).conversations.remove(&conversation);
     }
@@ -487,9 +501,7 @@ impl Connection {
         if payload.iter().map(|part| part.len()).sum::<usize>() > frame::PAYLOAD_LIMIT {
             return Err(ExecutorError::Invalid { what: "request: it is too large for one frame".into() });
         }
-        if self.is_forked() {
-            return Err(disconnected("its connection belongs to the process that has forked this one"));
-        }
+        self.check_process()?;
         if let Some(why) = &lock(&self.table).closed {
             return Err(why.clone());
         }

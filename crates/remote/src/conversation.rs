@@ -173,6 +173,8 @@ impl Drop for Current {
 
 /// Makes a call in the conversation of this thread; begins one if there is none.
 pub(crate) fn call(connection: &Arc<Connection>, payload: &[&[u8]]) -> Result<Vec<u8>, ExecutorError> {
+    // A thread that this process does not have may hold a lock.
+    connection.check_process()?;
     let is_it = |entry: &Current| std::ptr::eq(entry.connection.as_ptr(), Arc::as_ptr(connection));
     let find = |current: &RefCell<Vec<Current>>| {
         let current = current.borrow();

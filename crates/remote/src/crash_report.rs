@@ -8,7 +8,7 @@ use crate::connection::{Connection, lock};
 use crate::message::CrashReport;
 
 /// A report fits into this: names of signals are short, and so are lists of frames.
-const MOST_BYTES: usize = 2048;
+pub(crate) const MOST_BYTES: usize = 2048;
 
 /// The connections of this process to sessions.
 static CONNECTIONS: Mutex<Vec<Weak<Connection>>> = Mutex::new(Vec::new());

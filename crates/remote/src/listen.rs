@@ -59,6 +59,13 @@ impl Door {
         loop {
             let transport = match accept() {
                 Ok(transport) => transport,
+                // Whoever came has gone already.
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) =>
+                {
+                    self.refuse(&error);
+                    continue;
+                }
                 Err(error) => {
                     // Whoever serves a session listens no more.
                     let _served = self.sessions.send(Err(error));

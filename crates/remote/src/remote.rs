@@ -26,7 +26,7 @@ use crate::message::{self, Callback, CrashReport, Facts, PendingId, Reply, Reque
 use crate::shared::Lent;
 #[cfg(unix)]
 use crate::shared::Staging;
-use crate::{Token, Transport, Violation, conversation, disconnected, greeting};
+use crate::{Token, Transport, Violation, conversation, crash_report, disconnected, greeting};
 
 /// The functions of the runtime that facts have the addresses of.
 pub(crate) const RUNTIME_FUNCTIONS: [RuntimeFunction; 3] =
@@ -146,6 +146,9 @@ impl Handler for Answers {
     }
 
     fn crash(&self, report: &[u8]) -> Result<ExecutorError, Violation> {
+        if report.len() > crash_report::MOST_BYTES {
+            return Err(Violation(format!("a report of a crash of {} bytes", report.len())));
+        }
         let (report, rest): (CrashReport<'_>, _) = message::decode(report)?;
         if !rest.is_empty() {
             return Err(Violation("a report of a crash with bytes behind it".into()));

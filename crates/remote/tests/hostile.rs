@@ -223,7 +223,7 @@ fn requests_that_were_answered_do_not_count() {
 }
 
 #[test]
-fn frames_that_nobody_waits_for_are_not_kept() {
+fn frames_that_executors_do_not_send_are_refused() {
     in_time(|| {
         // `Ok(ImageId(1))`, and once more.
         let said = [frame(2, 2, 1, &[0, 1]), frame(2, 2, 1, &[0, 1])].concat();
@@ -232,6 +232,10 @@ fn frames_that_nobody_waits_for_are_not_kept() {
             first.and_then(|_| remote.open_image("other")).unwrap_err()
         });
         assert!(error.contains("broke the protocol"), "{error}");
+        for (kind, size, why) in [(4, 0, "an executor that says goodbye"), (5, 1 << 20, "a crash of 1048576 bytes")] {
+            let error = session_of(frame(kind, 0, 0, &vec![0; size]), |remote| remote.open_image("any").unwrap_err());
+            assert!(error.contains(why), "{error}");
+        }
     });
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use linkjit_executor::{
     ExecAddr, ExecRange, Executor, ExecutorError, Jump, LibraryId, Placement, SymbolKey, SymbolRequest,
 };
-use linkjit_remote::{Outcome, Remote, Token, Transport};
+use linkjit_remote::{Outcome, Remote, Token, Transport, serve_first};
 use support::{Fake, connected, in_time, serving, sockets};
 
 const MAGIC: &[u8] = b"linkjit\0";
@@ -138,6 +138,37 @@ fn results_with_other_numbers_of_things_are_errors_and_end_the_session() {
             assert!(remote.open_image("x").is_err(), "{number}");
             assert!(matches!(serving.join().unwrap(), Ok(Outcome::Lost(_))), "{number}");
         }
+    });
+}
+
+/// Those who are gone before they are greeted are no end of it, and neither are those who know no token.
+#[test]
+fn the_first_session_of_many_is_served() {
+    in_time(|| {
+        let token = Token::new(*b"secret");
+        let (mut stranger, strange) = sockets();
+        stranger.write_all(&greeting(VERSION, b"guess")).unwrap();
+        let (ours, theirs) = sockets();
+        let mut came = vec![
+            Transport::tcp(theirs),
+            Err(std::io::ErrorKind::ConnectionAborted.into()),
+            Transport::tcp(strange),
+            Err(std::io::ErrorKind::ConnectionReset.into()),
+        ];
+        let accept = move || {
+            came.pop().unwrap_or_else(|| {
+                loop {
+                    std::thread::park();
+                }
+            })
+        };
+        let secret = token.clone();
+        let serving =
+            std::thread::spawn(move || serve_first(accept, &secret, Arc::new(Fake::default()), |_| (), |_| ()));
+        let remote = Remote::connect(Transport::tcp(ours).unwrap(), &token).unwrap();
+        remote.open_image("any").unwrap();
+        drop(remote);
+        assert_eq!(serving.join().unwrap().unwrap(), Outcome::Over);
     });
 }
 
