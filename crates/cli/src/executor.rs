@@ -1,12 +1,14 @@
 //! `linkjit executor`, which serves a session of another process, and the other end: executors for `linkjit run`.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use linkjit::executor::{ExecutorError, InProcess, ObjectFormat, crash, exit_code};
 use linkjit_remote::{Child, Outcome, Remote, Token, Transport};
@@ -15,6 +17,9 @@ use crate::args::{ExecutorKind, ExecutorOptions, Item, Place, RunOptions, Stream
 use crate::inputs;
 use crate::report::Failure;
 use crate::wine;
+
+/// Whoever reads standard error does so soon.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves one session; returns the exit code.
 pub(crate) fn serve(options: &ExecutorOptions) -> Result<i32, Failure> {
@@ -40,14 +45,22 @@ fn serve_stream(options: &ExecutorOptions) -> io::Result<Outcome> {
     let is_child = options.stream.fd.is_some() || options.stream.connect.is_some();
     // Threads may be in linked code, and need a session that is gone.
     let lost = move |why: &str| {
-        if !is_child {
-            eprintln!("linkjit executor: the session is gone: {why}");
-        }
+        // First: if nobody reads what is said, to say it may end the process.
         #[cfg(unix)]
         remove_socket();
+        if !is_child {
+            let why = format!("the session is gone: {why}");
+            let (said, is_said) = mpsc::channel::<()>();
+            // Perhaps nobody reads, and this process is to end.
+            let _speaks = thread::Builder::new().spawn(move || {
+                say(&why);
+                drop(said);
+            });
+            let _late = is_said.recv_timeout(PATIENCE);
+        }
         exit_code::exit_now(crate::FAILURE)
     };
-    let refused = |why: &io::Error| eprintln!("linkjit executor: refused a connection: {why}");
+    let refused = |why: &io::Error| say(&format!("refused a connection: {why}"));
     match stream {
         Open::Connected(transport) => linkjit_remote::serve_with(transport, &token, executor, lost),
         Open::Presents(mut transport) => {
@@ -65,6 +78,11 @@ fn serve_stream(options: &ExecutorOptions) -> io::Result<Outcome> {
             linkjit_remote::serve_first(accept, &token, executor, refused, lost)
         }
     }
+}
+
+/// Says something to whoever reads standard error, if somebody does.
+fn say(what: &str) {
+    let _unheard = writeln!(io::stderr(), "linkjit executor: {what}");
 }
 
 /// A stream that the session is at the other end of, or comes to.
@@ -87,7 +105,7 @@ impl Open {
             }
             Stream { tcp: Some(address), .. } => {
                 let listener = TcpListener::bind(address).map_err(at(format_args!("tcp:{address}")))?;
-                eprintln!("linkjit executor: listening at tcp:{}", listener.local_addr()?);
+                say(&format!("listening at tcp:{}", listener.local_addr()?));
                 Ok(Self::Tcp(listener))
             }
             #[cfg(unix)]
@@ -95,7 +113,7 @@ impl Open {
                 let listener = UnixListener::bind(path).map_err(at(format_args!("unix:{}", path.display())))?;
                 // The program may end this process, and nobody else takes the socket away.
                 _ = SOCKET.set(path.into());
-                eprintln!("linkjit executor: listening at unix:{}", path.display());
+                say(&format!("listening at unix:{}", path.display()));
                 Ok(Self::Unix(listener))
             }
             #[cfg(unix)]

@@ -114,6 +114,24 @@ fn an_executor_with_a_session_says_so_to_others_and_why_it_loses_it() {
     assert_eq!(errors, "linkjit executor: the session is gone: the connection was closed\n");
 }
 
+/// An executor ends with its session though nobody hears why, and leaves no socket.
+#[test]
+fn executors_end_though_nobody_reads_what_they_say() {
+    let fixtures = hello("remote-unheard");
+    let path = fixtures.path("socket");
+    let mut command = fixtures.command(&["executor", "--unix", "socket"]);
+    let mut process = command.env(Token::VARIABLE, "secret").stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut said = BufReader::new(process.stderr.take().expect("it has a pipe"));
+    said.read_line(&mut String::new()).expect("it says where it listens");
+    drop(said);
+    let mut session = UnixStream::connect(&path).expect("it listens");
+    session.write_all(b"linkjit\0\x03\0\0\0\x06\0\0\0secret").expect("it reads");
+    session.read_exact(&mut [0; 16]).expect("it greets");
+    drop(session);
+    assert!(!process.wait().expect("it is a child").success());
+    assert!(!path.exists());
+}
+
 #[test]
 fn errors_of_executors_name_the_place() {
     let fixtures = hello("remote-places");

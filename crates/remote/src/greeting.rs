@@ -29,9 +29,13 @@ const REFUSED: u32 = 1;
 /// Greets an executor, which says what it is, and may take some time to start.
 pub(crate) fn greet(transport: &mut Transport, token: &Token, start: Duration) -> io::Result<Facts> {
     in_time(transport, start + PATIENCE, |reader, writer| {
-        writer.write_all(&[&MAGIC[..], &VERSION.to_le_bytes(), &sized(token.bytes())].concat())?;
-        writer.flush()?;
-        read_version(reader)?;
+        let greeting = [&MAGIC[..], &VERSION.to_le_bytes(), &sized(token.bytes())].concat();
+        let greeted = writer.write_all(&greeting).and_then(|()| writer.flush());
+        // Whoever has gone has perhaps said something before, by which it is known.
+        match (greeted, read_version(reader)) {
+            (Err(gone), Err(error)) if error.kind() != io::ErrorKind::InvalidData => return Err(gone),
+            (_, version) => version?,
+        }
         let status = read_word(reader)?;
         let text = read_sized(reader, TEXT_LIMIT)?;
         match status {
