@@ -228,7 +228,9 @@ impl<'a> Line<'a> {
                 self.file = file_name(second);
                 self.symbols = vec![SymbolLine { name: shown(name), ..SymbolLine::default() }];
             }
-            Error::File { path: file, .. } | Error::LibraryNeedsProgram { library: file, .. } => {
+            Error::File { path: file, .. }
+            | Error::NoCompiler { file, .. }
+            | Error::LibraryNeedsProgram { library: file, .. } => {
                 self.file = file_name(file);
             }
             Error::Compile { file, output, .. } => {

@@ -189,6 +189,17 @@ fn standard_input_may_be_a_source() {
 }
 
 #[test]
+fn a_pipe_may_be_a_source() {
+    let fixtures = Fixtures::new("pipe");
+    let program = env!("CARGO_BIN_EXE_linkjit");
+    for cache in ["off", "cache"] {
+        let line = format!("{program} run -x c <(echo 'int main(void) {{ return 5; }}')");
+        let mut command = std::process::Command::new("bash");
+        check(&Outcome::run(command.args(["-c", &line]).env("LINKJIT_CACHE", fixtures.path(cache))), 5, "");
+    }
+}
+
+#[test]
 fn scripts_take_what_follows_as_arguments() {
     let fixtures = Fixtures::new("scripts");
     let text = "#!/usr/bin/env -S linkjit run -DB=2 -lz\n#include <stdio.h>\n#include <zlib.h>\n#include \"a.h\"

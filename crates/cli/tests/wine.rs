@@ -411,6 +411,14 @@ fn sources_are_compiled_for_windows() {
     let outcome = run(&fixtures, &["program.cpp", "answer.obj"]);
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(12), "thread 6\r\nglobal\r\n", ""));
 
+    // The command line is the executor's: a library has made it what it is before the program is there.
+    fixtures.write(
+        "program.rs",
+        "fn main() { let words = [\"fine\"]; println!(\"{}\", words[std::env::args().count() % 1]); }",
+    );
+    let outcome = run(&fixtures, &["--executor", "wine", "program.rs"]);
+    assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), "fine\n", ""));
+
     // Wine is there, but no compiler.
     let wine = root().join("crates/xtask/wine");
     let path = std::env::var("PATH").expect("a search path");

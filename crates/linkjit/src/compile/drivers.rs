@@ -204,8 +204,11 @@ impl Driver {
     }
 
     /// The shared libraries that all code of the language needs. This may take a process.
-    pub(super) fn libraries(&self, format: ObjectFormat, own_flags: &[OsString]) -> Vec<PathBuf> {
-        if format != ObjectFormat::HOST {
+    pub(super) fn libraries(&self, module: &SourceModule) -> Vec<PathBuf> {
+        if self.language == Language::Rust {
+            return self.rust_std(module).into_iter().collect();
+        }
+        if module.object_format() != ObjectFormat::HOST {
             return Vec::new();
         }
         let shared = |names: &[&str]| {
@@ -213,12 +216,11 @@ impl Driver {
             found.collect::<Vec<_>>()
         };
         match (self.language, self.style) {
-            (Language::Rust, _) => self.rust_std(own_flags).into_iter().collect(),
             (Language::Fortran | Language::FixedFortran, _) => shared(&["libgfortran.so"]),
             (Language::ObjectiveC | Language::ObjectiveCxx, _) => shared(&["libobjc.so"]),
             (Language::D, Style::Cc) => shared(&["libgphobos.so", "libgdruntime.so"]),
             (Language::D, _) => {
-                let cc = Self::new(Language::C, format, None);
+                let cc = Self::new(Language::C, ObjectFormat::HOST, None);
                 let names = ["libphobos2-ldc-shared.so", "libdruntime-ldc-shared.so"];
                 names.iter().filter_map(|name| cc.file(&format!("-print-file-name={name}"))).collect()
             }
@@ -228,13 +230,16 @@ impl Driver {
     }
 
     /// The shared library of Rust's `std`.
-    fn rust_std(&self, own_flags: &[OsString]) -> Option<PathBuf> {
-        let is_target = |flags: &[OsString]| flags.first().is_some_and(|flag| flag == "--target");
-        let targets = own_flags.windows(2).filter(|flags| is_target(flags)).flatten();
-        let joined = own_flags.iter().filter(|flag| flag.to_string_lossy().starts_with("--target="));
-        let directory = self.ask(
-            ["--print", "target-libdir"].iter().map(OsStr::new).chain(targets.chain(joined).map(|flag| &**flag)),
-        )?;
+    fn rust_std(&self, module: &SourceModule) -> Option<PathBuf> {
+        let flags = module.own_flags();
+        // A flag for the target is one word or two.
+        let place = flags.iter().position(|flag| flag.to_string_lossy().starts_with("--target"));
+        let count =
+            place.map_or(0, |place| if flags.get(place).is_some_and(|flag| flag == "--target") { 2 } else { 1 });
+        let own = flags.iter().skip(place.unwrap_or(0)).take(count).cloned();
+        let question = ["--print", "target-libdir"].map(OsString::from);
+        let question: Vec<_> = question.into_iter().chain(own).chain(rust_target(module)).collect();
+        let directory = self.ask(question.iter().map(|word| &**word))?;
         let entries = std::fs::read_dir(directory.trim_end()).ok()?;
         let is_std = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -316,6 +321,16 @@ impl Line {
     }
 }
 
+/// The flag for another target than this system, unless the user has given one.
+fn rust_target(module: &SourceModule) -> Option<OsString> {
+    let format = module.object_format();
+    let has_target = module.own_flags().iter().any(|flag| flag.to_string_lossy().starts_with("--target"));
+    let is_for_host = module.target_triple().is_none() && format == ObjectFormat::HOST;
+    let system = if format == ObjectFormat::Elf { "unknown-linux-gnu" } else { "pc-windows-gnu" };
+    let triple = module.target_triple().map_or_else(|| format!("{ARCH}-{system}"), str::to_owned);
+    (!has_target && !is_for_host).then(|| format!("--target={triple}").into())
+}
+
 fn rustc(line: &mut Line, module: &SourceModule, code: &[u8], files: &Files<'_>) {
     let has = |name: &str| module.own_flags().iter().any(|flag| flag.to_string_lossy().starts_with(name));
     if !has("--edition") {
@@ -330,13 +345,7 @@ fn rustc(line: &mut Line, module: &SourceModule, code: &[u8], files: &Files<'_>)
         let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         line.add(format!("--crate-name=_{name}"));
     }
-    if module.object_format() != ObjectFormat::HOST && !has("--target") {
-        let system = if module.object_format() == ObjectFormat::Elf { "unknown-linux-gnu" } else { "pc-windows-gnu" };
-        line.add(format!(
-            "--target={}",
-            module.target_triple().map_or_else(|| format!("{ARCH}-{system}"), str::to_owned)
-        ));
-    }
+    line.0.extend(rust_target(module));
     if module.has_flag("-g") {
         line.add("-g");
     }

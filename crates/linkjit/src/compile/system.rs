@@ -14,7 +14,7 @@ use linkjit_link::source::Source;
 use super::command::{find, not_an_option};
 use super::drivers::{Driver, Files, missing_part, package};
 use super::fields::Writer;
-use super::language::{Language, is_script};
+use super::language::Language;
 use super::module::{Code, SourceModule};
 use super::{CompiledModule, Compiler, dependencies};
 use crate::error::{Error, Result};
@@ -71,7 +71,7 @@ impl Compiler for SystemCompiler {
         Ok(CompiledModule {
             object: Source::new(name.to_string_lossy(), bytes),
             warnings: messages,
-            libraries: driver.libraries(module.object_format(), module.own_flags()),
+            libraries: driver.libraries(module),
             dependencies: run.dependencies(&driver),
         })
     }
@@ -187,10 +187,10 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(module: &'a SourceModule, driver: &Driver, directory: &PrivateDirectory) -> Result<Self> {
         let code = module.read()?;
-        // Rust knows such lines, and no others have them.
         let is_copy = match module.code() {
             Code::Text { .. } => true,
-            Code::File(_) => driver.language != Language::Rust && is_cut(module, &code),
+            // Rust knows such lines. A pipe was read, and has nothing for the compiler any more.
+            Code::File(path) => !path.is_file() || driver.language != Language::Rust && module.is_script(),
         };
         let is_piped = is_copy && (driver.language.is_preprocessed() || driver.language == Language::Assembly);
         let name = module.name();
@@ -246,12 +246,6 @@ impl<'a> Run<'a> {
         files.retain(|file| *file != self.input && file != Path::new("-"));
         Some(files)
     }
-}
-
-/// Returns whether what is compiled of a file is not all of it.
-fn is_cut(module: &SourceModule, code: &[u8]) -> bool {
-    let length = fs::metadata(module.name()).map_or(0, |metadata| metadata.len());
-    length != code.len() as u64 && fs::read(module.name()).is_ok_and(|bytes| is_script(&bytes))
 }
 
 /// Puts code into a file of its own, for compilers that read no other.

@@ -15,7 +15,7 @@ use linkjit_link::source::Source;
 
 use super::{CacheKey, ObjectCache};
 use crate::compile::fields::{Reader, Writer};
-use crate::compile::{CompiledModule, Compiler, SourceModule};
+use crate::compile::{Code, CompiledModule, Compiler, SourceModule};
 use crate::error::Result;
 
 /// Of so many combinations of included files a list has the latest: headers are changed, and changed back.
@@ -97,7 +97,11 @@ impl<C: Compiler> CachedCompiler<C> {
 
 impl<C: Compiler> Compiler for CachedCompiler<C> {
     fn compile(&self, module: &SourceModule) -> Result<CompiledModule> {
-        let Some(identity) = self.compiler.identity(module) else { return self.compiler.compile(module) };
+        // A pipe can be read only once, and that is up to the compiler.
+        let is_readable = !matches!(module.code(), Code::File(path) if !path.is_file());
+        let Some(identity) = self.compiler.identity(module).filter(|_| is_readable) else {
+            return self.compiler.compile(module);
+        };
         let code = module.read()?;
         let directory = std::env::current_dir().unwrap_or_default();
         let place = [module.name().as_os_str(), directory.as_os_str()].map(std::ffi::OsStr::as_encoded_bytes);
@@ -116,7 +120,7 @@ impl<C: Compiler> Compiler for CachedCompiler<C> {
 fn included(files: &[PathBuf], start: SystemTime) -> Option<Vec<Included>> {
     let of_file = |path: &PathBuf| {
         let metadata = std::fs::metadata(path).ok()?;
-        let content = std::fs::read(path).ok()?;
+        let content = read(path)?;
         let is_old = changed(&metadata)? + TICK <= start;
         let hash = *blake3::hash(&content).as_bytes();
         (is_old && is_constant(&content)).then(|| Included { path: path.clone(), hash })
@@ -151,7 +155,12 @@ fn is_constant(code: &[u8]) -> bool {
 }
 
 fn hash_of(path: &Path) -> Option<[u8; 32]> {
-    std::fs::read(path).ok().map(|content| *blake3::hash(&content).as_bytes())
+    read(path).map(|content| *blake3::hash(&content).as_bytes())
+}
+
+/// Reads a file, unless it is a pipe or a terminal, which would be waited for.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    if path.is_file() { std::fs::read(path).ok() } else { None }
 }
 
 fn object_key(base: &CacheKey, variant: &[Included]) -> CacheKey {
