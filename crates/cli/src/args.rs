@@ -55,7 +55,8 @@ and those that 'main' does not refer to are initialized then.
 
 With --lazy, each function of an object or source is linked when it is first called; the object that
 defines the entry is linked at once. The initializers of an object run when a part of it is first
-linked. If the program calls a function that can't be linked, it ends with exit code 1.
+linked. Functions of LLVM IR are also compiled then, but for variables and initializers, which are compiled
+at once. If the program calls a function that can't be compiled or linked, it ends with exit code 1.
 
 If the first object or archive is for Windows, or with --executor wine, the program runs under Wine, and
 linkjit links it from here. This needs the Windows build of linkjit, which lies beside this one, where

@@ -363,6 +363,7 @@ impl Reporter {
     pub(crate) fn statistics(&self, statistics: &Statistics) {
         let rows = [
             ("objects", "objects", statistics.objects, ""),
+            ("units", "units", statistics.units, ""),
             ("blocks", "blocks", statistics.blocks, ""),
             ("edges", "edges", statistics.edges, ""),
             ("code", "code_bytes", statistics.code_bytes, " bytes"),

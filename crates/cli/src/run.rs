@@ -47,6 +47,8 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let jit = options.window_size.into_iter().fold(jit, linkjit::JitBuilder::window_size);
     let crt = crt(options, format).map_err(one)?;
     let crt_directories = crt.directories().to_vec();
+    let compiler = SourceCompiler::for_run(options, format, reporter.is_json()).map_err(one)?;
+    let jit = compiler.for_lazy_ir(&options.items).cloned().into_iter().fold(jit, linkjit::JitBuilder::ir_compiler);
     let jit = jit.crt(crt).build().map_err(one)?;
     let jit = std::mem::ManuallyDrop::new(jit);
     let mut progress = Progress::new(!reporter.is_json());
@@ -56,7 +58,6 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let sources = {
         // As a compiler removes its own files; the program that is run later handles signals itself.
         let _private = temporary::remove_at_signals();
-        let compiler = SourceCompiler::for_run(options, format, reporter.is_json()).map_err(one)?;
         compiler.compile_all(&options.items, &mut progress)
     };
     if !reporter.is_json() {
@@ -296,6 +297,11 @@ impl Loader<'_> {
 
     /// Adds the object of a source, and the libraries of its language.
     fn add_compiled(&self, compiled: &CompiledModule) -> Result<(), Failure> {
+        // It is compiled when it is called.
+        if self.eager.is_some() && object::format(compiled.object.bytes()).is_none() {
+            self.note_opener(compiled.object.bytes());
+            return Ok(self.target.add_lazy_ir(&compiled.object)?);
+        }
         self.add_object(&compiled.object)?;
         Ok(compiled.libraries.iter().try_for_each(|library| self.target.add_library(library))?)
     }

@@ -1,7 +1,6 @@
 //! Sources become objects: LLVM IR and bitcode in this process if LLVM's library is installed, all else by commands.
 
 use std::collections::VecDeque;
-use std::env::consts::ARCH;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -9,14 +8,13 @@ use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 use linkjit::executor::ObjectFormat;
+use linkjit::llvm::{self, Llvm, Options};
 use linkjit::{
-    CacheKey, CachedCompiler, CompiledModule, Compiler, Error, Language, ObjectCache, Optimization, Result,
+    CachedCompiler, CompiledModule, Compiler, Error, IrCompiler, Language, ObjectCache, Optimization, Result,
     SourceModule, SystemCompiler,
 };
 use linkjit_host::temporary::PrivateDirectory;
-use linkjit_link::object;
 use linkjit_link::source::Source;
-use linkjit_llvm::{Llvm, OptLevel, Options};
 
 use crate::args::{Item, RunOptions};
 use crate::one_liner;
@@ -33,12 +31,12 @@ pub(crate) const STDIN: &str = "-";
 pub(crate) struct SourceCompiler {
     format: ObjectFormat,
     optimization: Optimization,
-    has_sections: bool,
+    is_lazy: bool,
     has_colors: bool,
     flags: Vec<OsString>,
     own_flags: Vec<OsString>,
     cache: Option<ObjectCache>,
-    llvm: OnceLock<std::result::Result<Llvm, linkjit_llvm::Error>>,
+    ir_compiler: OnceLock<std::result::Result<IrCompiler, llvm::Error>>,
 }
 
 impl SourceCompiler {
@@ -47,12 +45,12 @@ impl SourceCompiler {
         Self {
             format,
             optimization: Optimization::default(),
-            has_sections: false,
+            is_lazy: false,
             has_colors: false,
             flags: Vec::new(),
             own_flags: Vec::new(),
             cache: None,
-            llvm: OnceLock::new(),
+            ir_compiler: OnceLock::new(),
         }
     }
 
@@ -64,8 +62,7 @@ impl SourceCompiler {
         let level = |flag: &OsString| flag.to_str().and_then(Optimization::from_flag);
         Ok(Self {
             optimization: options.flags.iter().rev().find_map(level).unwrap_or_default(),
-            // Functions are linked one by one if they are sections of their own.
-            has_sections: options.lazy,
+            is_lazy: options.lazy,
             has_colors: !is_json && std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal(),
             flags: options.flags.clone(),
             own_flags: options.own_flags.clone(),
@@ -95,7 +92,8 @@ impl SourceCompiler {
     }
 
     fn with_options(&self, module: SourceModule) -> SourceModule {
-        let module = if self.has_sections { module.with_sections() } else { module };
+        // Functions are linked one by one if they are sections of their own.
+        let module = if self.is_lazy { module.with_sections() } else { module };
         let module = self.own_flags.iter().fold(module, SourceModule::own_flag);
         module.format(self.format).optimize(self.optimization).with_colors(self.has_colors).flags(&self.flags)
     }
@@ -153,42 +151,25 @@ impl SourceCompiler {
         compiled.into_iter().map(|(_, result)| result).collect()
     }
 
-    fn compile_ir(&self, llvm: &Llvm, module: &SourceModule) -> Result<CompiledModule> {
-        let (name, code) = (module.name(), module.read()?);
-        let compile = |options: &Options| {
-            let compiled = llvm.compile(&name.to_string_lossy(), code.as_ref(), options);
-            compiled.map_err(|error| failure(name, &format!("LLVM {}", llvm.version().0), error))
+    /// The compiler for modules of IR among the inputs that are compiled function by function, if there are any and LLVM.
+    pub(crate) fn for_lazy_ir(&self, items: &[Item]) -> Option<&IrCompiler> {
+        let is_ir = |item: &Item| match item {
+            Item::Source { path, language } => {
+                language.or_else(|| SourceModule::file(path).known_language()) == Some(Language::LlvmIr)
+            }
+            _ => false,
         };
-        let mut options = Options::default();
-        options.optimization = level(module.optimization());
-        let (version, library) = (llvm.version(), llvm.path().display());
-        let compiler = format!("{} {version:?} {library} {options:?} {:?}", env!("CARGO_PKG_VERSION"), self.format);
-        let key = CacheKey::new(&compiler, &code);
-        if let Some(object) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
-            return Ok(CompiledModule::new(Source::new(name.to_string_lossy(), object.to_vec())));
-        }
-        let mut compiled = compile(&options)?;
-        if object::format(&compiled.object) != Some(self.format) {
-            // The module says that it is for another system, or nothing: clang overrides that, too.
-            options.triple = Some(self.triple(llvm));
-            compiled = compile(&options)?;
-        }
-        if let Some(cache) = self.cache.as_ref().filter(|_| compiled.warnings.is_empty()) {
-            cache.insert(&key, &*compiled.object);
-        }
-        let warnings = compiled.warnings.iter().map(|warning| format!("{}: {warning}\n", name.display()));
-        let mut result = CompiledModule::new(Source::new(name.to_string_lossy(), compiled.object));
-        result.warnings = warnings.collect();
-        Ok(result)
+        let has_lazy_ir = self.is_lazy && items.iter().any(is_ir);
+        has_lazy_ir.then(|| self.ir_compiler().as_ref().ok()).flatten()
     }
 
-    /// The target whose objects have the format.
-    fn triple(&self, llvm: &Llvm) -> String {
-        match self.format {
-            format if format == ObjectFormat::HOST => llvm.default_triple(),
-            ObjectFormat::Coff => format!("{ARCH}-w64-windows-gnu"),
-            ObjectFormat::Elf => format!("{ARCH}-linux-gnu"),
-        }
+    fn ir_compiler(&self) -> &std::result::Result<IrCompiler, llvm::Error> {
+        self.ir_compiler.get_or_init(|| {
+            let mut options = Options::default();
+            options.optimization = self.optimization.into();
+            let compiler = IrCompiler::new(Llvm::open()?, options);
+            Ok(self.cache.iter().cloned().fold(compiler, IrCompiler::with_cache))
+        })
     }
 }
 
@@ -200,9 +181,13 @@ impl Compiler for SourceCompiler {
                 None => SystemCompiler.compile(module),
             };
         }
-        match self.llvm.get_or_init(Llvm::open) {
-            Ok(llvm) => self.compile_ir(llvm, module),
-            Err(missing @ linkjit_llvm::Error::NotFound { .. }) => {
+        match self.ir_compiler() {
+            // The session compiles it, function by function.
+            Ok(_) if self.is_lazy => {
+                Ok(CompiledModule::new(Source::new(module.name().to_string_lossy(), module.read()?.into_owned())))
+            }
+            Ok(compiler) => compiler.compile(module),
+            Err(missing @ llvm::Error::NotFound { .. }) => {
                 SystemCompiler.compile(module).map_err(|error| match error {
                     // Otherwise clang has said what is wrong with the source.
                     Error::NoCompiler { .. } => {
@@ -231,17 +216,6 @@ fn cache() -> Result<Option<ObjectCache>> {
 
 fn is_fortran(module: &SourceModule) -> bool {
     matches!(module.known_language(), Some(Language::Fortran | Language::FixedFortran))
-}
-
-fn level(optimization: Optimization) -> OptLevel {
-    match optimization {
-        Optimization::O0 => OptLevel::O0,
-        Optimization::O1 => OptLevel::O1,
-        Optimization::O2 => OptLevel::O2,
-        Optimization::O3 => OptLevel::O3,
-        Optimization::Os => OptLevel::Os,
-        Optimization::Oz => OptLevel::Oz,
-    }
 }
 
 fn failure(source: &Path, compiler: &str, error: impl std::fmt::Display) -> Error {

@@ -85,6 +85,34 @@ fn a_program_for_windows_runs_under_wine() {
     assert_eq!((outcome.code, outcome.json()[0]["kind"].as_str()), (Some(1), Some("no-entry")), "{}", outcome.err);
 }
 
+/// In a process under Wine, from here: a function is compiled when the program there calls it.
+#[test]
+fn ir_for_windows_is_compiled_when_it_is_called() {
+    build();
+    let fixtures = Fixtures::new("wine-ir");
+    fixtures.write(
+        "x.cpp",
+        "struct Thrown { int value; };
+         thread_local int base = 30;
+         __attribute__((noinline)) static int deep(int x) { if (x > 0) throw Thrown{x}; return x; }
+         __attribute__((noinline)) static int not_called(int x) { return deep(x) + 1; }
+         struct Global { int value; Global(int value) : value(value) {} ~Global() { base = 0; } } global(5);
+         __attribute__((noinline)) inline int inline_one(int x) { static int calls; return x + ++calls; }
+         int main(int argc, char **) {
+             if (argc > 3) return not_called(argc);
+             try { deep(argc); } catch (const Thrown &thrown) { return base + global.value + thrown.value + inline_one(0); }
+             return 1;
+         }",
+    );
+    let clang = ["clang++-19", "--target=x86_64-w64-windows-gnu", "-O1", "-S", "-emit-llvm", "x.cpp", "-o", "x.ll"];
+    fixtures.tool(&clang);
+    let outcome = run(&fixtures, &["--lazy", "--stats", "--executor", "wine", "x.ll", "-l", "stdc++", "--", "one"]);
+    assert_eq!(outcome.code, Some(38), "{}", outcome.err);
+    // `main`, `deep`, `inline_one`.
+    let units = outcome.err.lines().find_map(|line| line.trim().strip_prefix("units"));
+    assert_eq!(units.map(str::trim), Some("3"), "{}", outcome.err);
+}
+
 /// Wine's programs have pipes or sockets for what they think are their standard input and output.
 #[test]
 fn an_executor_under_wine_serves_over_standard_input_and_output() {

@@ -112,6 +112,8 @@ pub enum Stays {
     Listed,
     /// It resolves an ifunc: the loader or linker calls it.
     Ifunc,
+    /// Something lies before its code, which others find by its address.
+    Prefix,
     /// Assembly may refer to it by its name, or it refers to a name of assembly.
     Assembly,
     /// Its linkage is `available_externally`: another module defines it, and no slice does.
@@ -123,6 +125,7 @@ impl std::fmt::Display for Stays {
         f.write_str(match self {
             Self::Listed => "a list such as llvm.global_ctors or llvm.used names it",
             Self::Ifunc => "it belongs to an ifunc, which is resolved when it is linked",
+            Self::Prefix => "what lies before its code is found by its address",
             Self::Assembly => "assembly and it may know each other by names",
             Self::Elsewhere => "its linkage is available_externally: another module defines it",
         })
@@ -190,6 +193,8 @@ pub(crate) struct Symbol {
     pub(crate) is_definition: bool,
     /// It is a constant whose address means nothing: each slice may have a copy.
     pub(crate) may_be_copied: bool,
+    /// Something lies before its code, and is found by the address of the code.
+    pub(crate) has_prefix: bool,
     /// Its COMDAT group.
     pub(crate) comdat: Option<EntityId>,
 }

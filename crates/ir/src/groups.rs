@@ -162,7 +162,7 @@ fn pairs(entities: &Entities) -> Vec<(EntityId, EntityId)> {
     pairs
 }
 
-/// Finds the entities that stay because of lists, ifuncs and linkage.
+/// Finds the entities that stay because of lists, ifuncs, linkage and what lies before them.
 fn listed(entities: &Entities, union: &mut Union) -> Vec<(EntityId, Stays)> {
     let mut stays = Vec::new();
     for (id, entity) in ids(entities).zip(&entities.all) {
@@ -177,6 +177,8 @@ fn listed(entities: &Entities, union: &mut Union) -> Vec<(EntityId, Stays)> {
             stays.push((id, Stays::Elsewhere));
         } else if entity.kind == EntityKind::Ifunc {
             stays.push((id, Stays::Ifunc));
+        } else if symbol.has_prefix && symbol.is_definition {
+            stays.push((id, Stays::Prefix));
         }
     }
     stays

@@ -33,6 +33,8 @@ pub(crate) struct Header {
     /// `comdat`, with the group that it names, or with none if the group has the name of the value.
     pub(crate) comdat: Option<Option<Token>>,
     pub(crate) has_section: bool,
+    /// Something lies before the code, and is found by the address of the code.
+    pub(crate) has_prefix: bool,
 }
 
 impl Header {
@@ -110,6 +112,7 @@ impl Header {
             clauses: Vec::new(),
             comdat: None,
             has_section: false,
+            has_prefix: false,
         }
     }
 
@@ -169,10 +172,11 @@ impl Header {
 
     /// Notes what matters of a token outside of all brackets; `rest` are the tokens behind it.
     fn note(&mut self, text: &str, token: Token, rest: &Lexer<'_>) {
-        if token.kind != Kind::Word {
-            return;
-        }
         match token.text(text) {
+            // Hashes of types that callers compare.
+            "!kcfi_type" | "!func_sanitize" => self.has_prefix = true,
+            _ if token.kind != Kind::Word => {}
+            "prefix" => self.has_prefix = true,
             "unnamed_addr" => self.is_unnamed_addr = true,
             "thread_local" => self.is_thread_local = true,
             "section" => self.has_section = true,

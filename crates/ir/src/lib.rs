@@ -49,7 +49,8 @@
 //! # What stays in the rest
 //!
 //! Variables, assembly of the module, ifuncs with their resolvers, what lists like `llvm.global_ctors` and `llvm.used`
-//! name, and functions that know a local symbol by its name in assembly (see [`Stays`]). Orders of uses and summaries are
+//! name, functions with something before their code, and those that know a local symbol by its name in assembly (see
+//! [`Stays`]). Orders of uses and summaries are
 //! in no slice. `available_externally` definitions are declared.
 
 #![forbid(unsafe_code)]

@@ -370,7 +370,7 @@ impl<'a> Reader<'a> {
             self.entities.comdats.get(&*key(name)).copied()
         });
         let is_definition = !is_declaration && linkage != Linkage::AvailableExternally;
-        Symbol { linkage, visibility, is_definition, may_be_copied, comdat }
+        Symbol { linkage, visibility, is_definition, may_be_copied, has_prefix: header.has_prefix, comdat }
     }
 
     fn other_names(&self, all: &[Entity]) -> Result<[Names; 3]> {

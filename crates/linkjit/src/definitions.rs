@@ -98,9 +98,9 @@ impl JitDylib {
     /// If there is no LLVM, or it finds an error in the module; else as [`JitDylib::add_object`].
     pub fn add_ir(&self, module: impl IntoSource) -> Result<()> {
         let source = module.into_source()?;
-        let (object, warnings) = self.session().ir_compiler()?.compile(&source, self.session().target())?;
-        warnings.into_iter().for_each(|warning| self.session().warn(format!("{}: {warning}", source.name())));
-        self.add_object_source(object)
+        let compiled = self.session().ir_compiler()?.compile_for(&source, self.session().target())?;
+        self.session().warn_of(&compiled);
+        self.add_object_source(compiled.object)
     }
 
     /// Takes back the objects of that name, of which nothing was linked yet, as if they had never been added: one that can't

@@ -230,6 +230,21 @@ fn an_error_in_a_function_is_told_whenever_it_is_called() {
     }
 }
 
+/// The hash of a function's type lies before its code, where callers look for it.
+#[test]
+fn what_lies_before_a_function_is_found_by_its_address() {
+    let jit = lazy(
+        "define i32 @prefixed(i32 %x) prefix i32 77 { ret i32 %x }
+        define i32 @reads(i32 %x) {
+          %at = getelementptr i32, ptr @prefixed, i32 -1
+          %r = load i32, ptr %at
+          ret i32 %r
+        }",
+    );
+    assert_eq!([call(&jit, "reads", 0), call(&jit, "prefixed", 5)], [77, 5]);
+    assert_eq!(compiled(&jit), 1);
+}
+
 #[test]
 fn nothing_is_added_of_a_module_with_an_error() {
     let jit = host::jit().unwrap();

@@ -8,7 +8,7 @@ mod functions;
 mod machine;
 mod module;
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -19,6 +19,7 @@ pub(crate) use machine::{MachineOptions, TargetMachine};
 pub(crate) use module::{Context, Global, Module, Severity};
 
 use crate::error::Error;
+use crate::exit;
 use crate::find::OLDEST;
 use crate::workers;
 
@@ -66,6 +67,7 @@ impl Library {
         functions::initialize_targets(handle);
         let library: &'static Self = Box::leak(Box::new(Self { functions, parse, version: (major, minor, patch) }));
         opened.push(library);
+        at_exit(exit::wait);
         Ok(library)
     }
 
@@ -123,6 +125,15 @@ unsafe fn text_at(text: *const c_char) -> String {
 extern "C" fn on_fatal_error(reason: *const c_char) {
     // SAFETY: LLVM gives a string.
     workers::lose_thread(unsafe { text_at(reason) });
+}
+
+/// Has a function called when the process exits, before those that were registered so far.
+pub(crate) fn at_exit(function: extern "C" fn()) {
+    unsafe extern "C" {
+        fn atexit(function: extern "C" fn()) -> c_int;
+    }
+    // SAFETY: the function may be called at any time. Failure (no memory) leaves it uncalled: there is no remedy.
+    unsafe { atexit(function) };
 }
 
 /// Bytes that LLVM owns, with a name and a null byte behind them.

@@ -21,10 +21,13 @@
 //! have large stacks, which LLVM's recursions need. LLVM's own bugs remain: an LLVM that crashes takes the process along.
 //! Invalid IR doesn't make it crash, since it is verified; LLVM's reader of bitcode is less careful.
 //!
+//! When the process ends, it waits for what is being compiled (`exit`).
+//!
 //! All unsafe code is in `ffi`, behind types that own what they point to.
 
 mod compile;
 mod error;
+mod exit;
 mod ffi;
 mod find;
 mod input;

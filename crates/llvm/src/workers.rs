@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 
 use crate::compile::Machines;
 use crate::error::Error;
+use crate::exit::Stay;
 use crate::ffi::Library;
 
 /// LLVM's parser and its passes are recursive. Only pages that are touched take memory.
@@ -60,6 +61,7 @@ impl Workers {
         let failed = |message: String| Error::Thread { name: name.to_owned(), message };
         let worker = self.take().map_err(|error| failed(error.to_string()))?;
         let (sender, answers) = mpsc::channel();
+        let stay = Stay::begin();
         let job = move |machines: &mut Machines| {
             let fatal = sender.clone();
             // The caller waits; if it doesn't, nobody is interested.
@@ -69,7 +71,9 @@ impl Workers {
             drop(sender.send(Answer::Done(result)));
         };
         worker.jobs.send(Box::new(job)).map_err(|_| failed("it has ended".into()))?;
-        match answers.recv() {
+        let answer = answers.recv();
+        drop(stay);
+        match answer {
             Ok(Answer::Done(result)) => {
                 self.give_back(worker);
                 result

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("remote", &["linkjit-executor"]),
     ("llvm", &[]),
     ("linkjit", &["linkjit-target", "linkjit-host", "linkjit-link", "linkjit-executor", "linkjit-ir", "linkjit-llvm"]),
-    ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-llvm", "linkjit-remote"]),
+    ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-remote"]),
     ("xtask", &[]),
     ("fuzz", &["linkjit", "linkjit-host", "linkjit-ir", "linkjit-link", "linkjit-remote"]),
 ];

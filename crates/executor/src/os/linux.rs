@@ -359,6 +359,39 @@ pub(crate) fn set_last_error(value: c_int) {
     unsafe { place.write(value) };
 }
 
+/// Keeps the calling thread from being cancelled: what others cancel is a function of theirs, not what is done for it.
+#[cfg(all(known_convention, glibc))]
+pub(crate) struct Uncancelled(c_int);
+
+#[cfg(all(known_convention, glibc))]
+impl Uncancelled {
+    pub(crate) fn begin() -> Self {
+        Self(set_cancel_state(PTHREAD_CANCEL_DISABLE))
+    }
+}
+
+#[cfg(all(known_convention, glibc))]
+impl Drop for Uncancelled {
+    fn drop(&mut self) {
+        set_cancel_state(self.0);
+    }
+}
+
+/// `<pthread.h>`; the crate `libc` doesn't have it.
+#[cfg(all(known_convention, glibc))]
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
+#[cfg(all(known_convention, glibc))]
+fn set_cancel_state(state: c_int) -> c_int {
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+    }
+    let mut old = 0;
+    // SAFETY: the place is this function's own; it returns before the thread can be cancelled.
+    unsafe { pthread_setcancelstate(state, &raw mut old) };
+    old
+}
+
 /// Has `function` called when the process exits.
 pub(crate) fn at_exit(function: extern "C" fn()) {
     // SAFETY: the function may be called at any time. Failure (no memory) leaves it uncalled: there is no remedy.

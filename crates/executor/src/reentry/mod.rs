@@ -84,6 +84,8 @@ extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
         std::process::abort()
     };
     let error = os::last_error();
+    #[cfg(glibc)]
+    let _uncancelled = os::Uncancelled::begin();
     // Both were 32 bits wide before they were pushed.
     let resolver = lock(&OPEN).resolvers.get(&ReentryId(reentry as u32)).cloned();
     let Some(resolver) = resolver else {

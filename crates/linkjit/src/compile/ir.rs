@@ -1,11 +1,13 @@
 //! LLVM's compiler, in this process.
 
+use std::env::consts::ARCH;
+
 use linkjit_executor::{ObjectFormat, Target};
-use linkjit_link::arch::Arch;
 use linkjit_link::object;
 use linkjit_link::source::Source;
-use linkjit_llvm::{Llvm, Options};
+use linkjit_llvm::{Llvm, OptLevel, Options};
 
+use super::{CacheKey, CompiledModule, Compiler, ObjectCache, Optimization, SourceModule};
 use crate::error::{Error, Result};
 
 /// Compiles LLVM IR and bitcode with an LLVM library that is opened when the program runs.
@@ -17,13 +19,14 @@ use crate::error::{Error, Result};
 pub struct IrCompiler {
     llvm: Llvm,
     options: Options,
+    cache: Option<ObjectCache>,
 }
 
 impl IrCompiler {
     /// Compiles with that library and these options.
     #[must_use]
     pub fn new(llvm: Llvm, options: Options) -> Self {
-        Self { llvm, options }
+        Self { llvm, options, cache: None }
     }
 
     /// Opens the library that there is.
@@ -34,35 +37,56 @@ impl IrCompiler {
         Ok(Self::new(Llvm::open()?, Options::default()))
     }
 
-    /// Compiles a module, given as text or bitcode, to an object of the target's format: a module that names no target, or
-    /// one of another system, is compiled for this one. Returns LLVM's warnings, too.
-    ///
-    /// # Errors
-    /// [`Error::Compile`] with LLVM's messages.
-    pub fn compile(&self, module: &Source, target: Target) -> Result<(Source, Vec<String>)> {
-        let text = self.is_text(module).then(|| String::from_utf8_lossy(module.bytes()));
+    /// Takes objects that are in a cache from there, and puts others into it: whole modules, and the functions of lazy ones.
+    #[must_use]
+    pub fn with_cache(self, cache: ObjectCache) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    /// Compiles a module for a target: one that names none, or another system's, is compiled for this one.
+    pub(crate) fn compile_for(&self, module: &Source, target: Target) -> Result<CompiledModule> {
+        self.compile_source(module, (target.arch.triple_name(), target.format))
+    }
+
+    fn compile_source(&self, module: &Source, target: (&str, ObjectFormat)) -> Result<CompiledModule> {
+        let text = is_text(module).then(|| String::from_utf8_lossy(module.bytes()));
         let options = match text.as_deref().map(triple_of) {
-            Some(own) => self.options_for(own, target),
+            Some(own) => self.options(own, target),
             // Only LLVM can tell, and does so by the object.
             None => self.options.clone(),
         };
-        let (object, warnings) = self.compile_with(module.name(), module.bytes(), &options)?;
-        if object::format(object.bytes()).is_some_and(|format| format != target.format) && options.triple.is_none() {
-            return self.compile_with(module.name(), module.bytes(), &self.options_for(None, target));
+        let compiled = self.compile_with(module.name(), module.bytes(), &options)?;
+        let is_foreign = object::format(compiled.object.bytes()).is_some_and(|format| format != target.1);
+        if is_foreign && options.triple.is_none() {
+            return self.compile_with(module.name(), module.bytes(), &self.options(None, target));
         }
-        Ok((object, warnings))
+        Ok(compiled)
     }
 
     /// Compiles with other options than usual.
-    pub(crate) fn compile_with(&self, name: &str, code: &[u8], options: &Options) -> Result<(Source, Vec<String>)> {
+    pub(crate) fn compile_with(&self, name: &str, code: &[u8], options: &Options) -> Result<CompiledModule> {
+        let key = self.cache.as_ref().map(|cache| (cache, self.key(code, options)));
+        if let Some(object) = key.as_ref().and_then(|(cache, key)| cache.get(key)) {
+            return Ok(CompiledModule::new(Source::new(name, object.to_vec())));
+        }
         let compiled = self.llvm.compile(name, code, options).map_err(|error| self.failure(name, &error))?;
-        Ok((Source::new(name, compiled.object), compiled.warnings))
+        // What has warnings tells them each time.
+        if let Some((cache, key)) = key.filter(|_| compiled.warnings.is_empty()) {
+            cache.insert(&key, &*compiled.object);
+        }
+        let warnings = compiled.warnings.iter().map(|warning| format!("{name}: {warning}\n")).collect();
+        Ok(CompiledModule { warnings, ..CompiledModule::new(Source::new(name, compiled.object)) })
+    }
+
+    fn key(&self, code: &[u8], options: &Options) -> CacheKey {
+        let (version, library) = (self.llvm.version(), self.llvm.path().display());
+        CacheKey::new(&format!("{} {version:?} {library} {options:?}", env!("CARGO_PKG_VERSION")), code)
     }
 
     /// Returns a module's text.
     pub(crate) fn text(&self, module: &Source) -> Result<String> {
         let name = module.name();
-        if self.is_text(module)
+        if is_text(module)
             && let Ok(text) = std::str::from_utf8(module.bytes())
         {
             return Ok(text.to_owned());
@@ -72,22 +96,20 @@ impl IrCompiler {
 
     /// The options for a target, of modules whose own triple this is.
     pub(crate) fn options_for(&self, own: Option<&str>, target: Target) -> Options {
+        self.options(own, (target.arch.triple_name(), target.format))
+    }
+
+    fn options(&self, own: Option<&str>, target: (&str, ObjectFormat)) -> Options {
         let mut options = self.options.clone();
-        if options.triple.is_none() && own.is_none_or(|own| format_of(own) != Some(target.format)) {
+        if options.triple.is_none() && own.is_none_or(|own| format_of(own) != Some(target.1)) {
             options.triple = Some(self.triple(target));
         }
         options
     }
 
-    fn is_text(&self, module: &Source) -> bool {
-        // "BC" and its wrapper's magic number (LLVM Bitcode File Format, Magic Numbers and Wrapper Format).
-        ![&b"BC\xc0\xde"[..], b"\xde\xc0\x17\x0b"].iter().any(|magic| module.bytes().starts_with(magic))
-    }
-
-    fn triple(&self, target: Target) -> String {
-        let arch = target.arch.triple_name();
-        match target.format {
-            format if format == ObjectFormat::HOST && Arch::HOST == Some(target.arch) => self.llvm.default_triple(),
+    fn triple(&self, (arch, format): (&str, ObjectFormat)) -> String {
+        match format {
+            ObjectFormat::HOST if arch == ARCH => self.llvm.default_triple(),
             ObjectFormat::Coff => format!("{arch}-w64-windows-gnu"),
             ObjectFormat::Elf => format!("{arch}-linux-gnu"),
         }
@@ -97,6 +119,35 @@ impl IrCompiler {
         let command = format!("LLVM {}", self.llvm.version().0);
         Error::Compile { file: name.into(), command, output: error.to_string() }
     }
+}
+
+/// The module's level of optimization and its triple, if it has one, take the place of the compiler's own.
+impl Compiler for IrCompiler {
+    fn compile(&self, module: &SourceModule) -> Result<CompiledModule> {
+        let mut own = self.clone();
+        own.options.optimization = module.optimization().into();
+        own.options.triple = module.target_triple().map(str::to_owned).or(own.options.triple);
+        let source = Source::new(module.name().to_string_lossy(), module.read()?.into_owned());
+        own.compile_source(&source, (ARCH, module.object_format()))
+    }
+}
+
+impl From<Optimization> for OptLevel {
+    fn from(level: Optimization) -> Self {
+        match level {
+            Optimization::O0 => Self::O0,
+            Optimization::O1 => Self::O1,
+            Optimization::O2 => Self::O2,
+            Optimization::O3 => Self::O3,
+            Optimization::Os => Self::Os,
+            Optimization::Oz => Self::Oz,
+        }
+    }
+}
+
+fn is_text(module: &Source) -> bool {
+    // "BC" and its wrapper's magic number (LLVM Bitcode File Format, Magic Numbers and Wrapper Format).
+    ![&b"BC\xc0\xde"[..], b"\xde\xc0\x17\x0b"].iter().any(|magic| module.bytes().starts_with(magic))
 }
 
 /// The triple that the text of a module names.

@@ -18,7 +18,7 @@ use linkjit_llvm::Options;
 use super::objects::{by_address, hide_functions};
 use super::stubs::StubName;
 use super::trampolines::{LazyStub, Targets, define};
-use crate::compile::{IrCompiler, triple_of};
+use crate::compile::{CompiledModule, IrCompiler, triple_of};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::materialization::{MaterializationResponsibility, MaterializationUnit, UnitInterface};
@@ -72,9 +72,9 @@ impl JitDylib {
         let options = compiler.options_for(triple_of(&text), self.session().target());
         let Ok(module) = Module::read(text) else {
             // LLVM knows better what is wrong with it, or nothing is, and it can't be cut.
-            let (object, warnings) = compiler.compile(&source, self.session().target())?;
-            warnings.into_iter().for_each(|warning| self.session().warn(format!("{}: {warning}", source.name())));
-            return self.add_lazy_object(object);
+            let compiled = compiler.compile_for(&source, self.session().target())?;
+            self.session().warn_of(&compiled);
+            return self.add_lazy_object(compiled.object);
         };
         // What serves the libraries must not need the linker when they call it.
         let allocator = self.session().executor().allocator_names();
@@ -88,9 +88,9 @@ impl JitDylib {
         let rest = match rest.trim() {
             "" => None,
             rest => {
-                let (object, warnings) = lazy.compile(rest)?;
-                warnings.into_iter().for_each(|warning| self.session().warn(warning));
-                Some(object)
+                let compiled = lazy.compile(rest)?;
+                self.session().warn_of(&compiled);
+                Some(compiled.object)
             }
         };
         self.add_object_again(&name, move |dylib| dylib.define_lazy_module(&lazy, rest.as_ref()))
@@ -148,9 +148,8 @@ struct LazyModule {
 }
 
 impl LazyModule {
-    fn compile(&self, text: &str) -> Result<(Source, Vec<String>)> {
-        let (object, warnings) = self.compiler.compile_with(&self.name, text.as_bytes(), &self.options)?;
-        Ok((object, warnings.into_iter().map(|warning| format!("{}: {warning}", self.name)).collect()))
+    fn compile(&self, text: &str) -> Result<CompiledModule> {
+        self.compiler.compile_with(&self.name, text.as_bytes(), &self.options)
     }
 }
 
@@ -184,10 +183,10 @@ impl Cut {
     fn graph(&self, dylib: &JitDylib) -> Result<LinkGraph> {
         let session = dylib.session();
         let text = self.lazy.module.slice(&[self.wanted]).map_err(|error| Error::unsupported(error.to_string()))?;
-        let (object, warnings) = self.lazy.compile(&text)?;
-        warnings.into_iter().for_each(|warning| session.warn(warning));
+        let compiled = self.lazy.compile(&text)?;
+        session.warn_of(&compiled);
         let mut names = session.names();
-        let mut graph = object::read(&object, &mut names)?;
+        let mut graph = object::read(&compiled.object, &mut names)?;
         let hidden: Vec<_> = self.symbols.iter().filter(|(_, flags)| flags.callable).collect();
         let hidden: Vec<NameId> = hidden.into_iter().map(|(name, _)| names.intern(name)).collect();
         // The stub has the function's name, so it is the stub that gives way to other copies.

@@ -90,7 +90,7 @@ use linkjit_link::graph::LinkGraph;
 use linkjit_link::names::NamePool;
 use linkjit_link::source::Source;
 
-use crate::compile::IrCompiler;
+use crate::compile::{CompiledModule, IrCompiler};
 use crate::error::{Error, Result};
 use crate::jitdylib::JitDylib;
 use crate::plugin::{Plugin, PluginId};
@@ -347,6 +347,11 @@ impl ExecutionSession {
     /// Notes something odd that does no harm.
     pub(crate) fn warn(&self, what: String) {
         self.state().warnings.push(what);
+    }
+
+    /// Notes what a compiler has to say about a module that it accepts.
+    pub(crate) fn warn_of(&self, compiled: &CompiledModule) {
+        compiled.warnings.lines().for_each(|line| self.warn(line.to_owned()));
     }
 
     /// The options it was made with.
