@@ -77,6 +77,9 @@ fn nothing_is_compiled_twice() {
     assert_eq!(cached.run(&["run", "-O1", "a.c", "b.cpp"]), (Some(4), 2));
     assert_eq!(cached.run(&["run", "-O1", "a.c", "b.cpp"]), (Some(4), 0));
     assert_eq!(cached.run(&["run", "--no-cache", "a.c", "b.cpp"]), (Some(4), 2));
+    for calls in [2, 0] {
+        assert_eq!(cached.run(&["run", "-march=native", "a.c", "b.cpp"]), (Some(4), calls));
+    }
     // A header that is changed, and changed back.
     cached.write("a.h", "#define A 10\n");
     assert_eq!(cached.run(&line), (Some(13), 1));

@@ -156,12 +156,26 @@ fn identity(module: &SourceModule, driver: &Driver) -> Option<Vec<u8>> {
         // `rustc` may be rustup's, which runs the one of some toolchain.
         writer.bytes(driver.ask([OsStr::new("-vV")])?.as_bytes());
     }
+    if driver.flags_of_user(module).any(|word| word.to_string_lossy().ends_with("native")) {
+        // Other machines may use the same directory.
+        writer.bytes(&processor()?);
+    }
     for variable in VARIABLES {
         let value = std::env::var_os(variable);
         writer.bytes(value.as_deref().unwrap_or_default().as_encoded_bytes());
         writer.number(usize::from(value.is_some()));
     }
     Some(writer.finish())
+}
+
+/// What `-march=native` stands for. `None` if the system doesn't say it in a file.
+fn processor() -> Option<Vec<u8>> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let names = ["vendor_id", "cpu family", "model", "stepping", "flags"];
+    let of_interest = |line: &&str| names.iter().any(|name| line.starts_with(name));
+    // The lines of the first processor.
+    let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).filter(of_interest).collect();
+    (!lines.is_empty()).then(|| lines.join("\n").into_bytes())
 }
 
 fn missing(module: &SourceModule, language: Language, compiler: String) -> Error {
