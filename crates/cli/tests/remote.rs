@@ -98,6 +98,16 @@ fn strangers_who_say_nothing_keep_nobody_out() {
     listener.serves_and_ends(&fixtures);
 }
 
+/// The same for a session whose child connects to it.
+#[test]
+fn strangers_who_connect_to_a_session_keep_no_child_out() {
+    let mut command = Command::new("bash");
+    let script = r#"for fd in {10..16}; do eval "exec $fd<>/dev/tcp/${2/:/\/}"; done; exec "$0" executor "$@""#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_linkjit")]);
+    let remote = Child::start_over_tcp(command).expect("it serves");
+    remote.open_image("any").expect("it serves");
+}
+
 #[test]
 fn an_executor_with_a_session_says_so_to_others_and_why_it_loses_it() {
     let fixtures = hello("remote-busy");
