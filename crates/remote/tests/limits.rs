@@ -228,9 +228,12 @@ fn a_slow_line_is_not_taken_for_a_stalled_one() {
         let (mut answers, mut back) = (between.try_clone().unwrap(), theirs.try_clone().unwrap());
         thread::spawn(move || std::io::copy(&mut answers, &mut back));
         thread::spawn(move || {
-            let (mut theirs, mut bytes) = (theirs, vec![0; 1 << 16]);
+            let (mut theirs, mut bytes, start, mut passed) = (theirs, vec![0; 1 << 16], Instant::now(), 0);
             while let Ok(size @ 1..) = theirs.read(&mut bytes) {
-                thread::sleep(Duration::from_millis((size as u64 * 45) >> 16));
+                passed += size as u64;
+                // Not for each piece: some systems sleep for longer than they are asked to.
+                let due = start + Duration::from_millis((passed * 45) >> 16);
+                thread::sleep(due.saturating_duration_since(Instant::now()));
                 between.write_all(&bytes[..size]).unwrap();
             }
         });
