@@ -210,3 +210,20 @@ fn decode(module: &SourceModule, object: &[u8], variant: Vec<Included>) -> Optio
     let is_whole = libraries.iter().all(|library| library.is_file());
     is_whole.then_some(CompiledModule { object, warnings, libraries, dependencies })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_list_of_variants_is_none() {
+        let included = |name: &str| Included { path: name.into(), hash: [7; 32] };
+        let all = [vec![included("a.h"), included("b.h")], vec![], vec![included("c.h")]];
+        let list = encode_variants(&all);
+        assert_eq!(variants(&list).unwrap(), all);
+        for end in 0..list.len() {
+            assert_eq!(variants(&list[..end]), None);
+        }
+        assert_eq!(variants(&[0xff; 64]), None);
+    }
+}
