@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::many_objects;
+use super::{many_functions, many_objects};
 use crate::Result;
 use crate::tools::{cargo, make_folder, output_of, read_text, write};
 
@@ -152,6 +152,23 @@ impl Corpus {
             .map(|count| program(&folder, &format!("native{count}"), many_inputs(count)))
             .into_iter()
             .collect()
+    }
+
+    /// One program of LLVM IR for each of [`many_functions::STEPS`].
+    pub(crate) fn ir(&self) -> Result<Vec<Program>> {
+        let folder = self.part("ir", |folder| {
+            for step in many_functions::STEPS {
+                let [source, module, native] =
+                    [format!("step{step}.c"), format!("step{step}.ll"), format!("native{step}")];
+                write(&folder.join(&source), many_functions::program(step))?;
+                output_of(clang(folder).args(["-O1", "-S", "-emit-llvm", &source, "-o", &module]))?;
+                output_of(clang(folder).args([&module, "-o", &native]))?;
+                record_expected(folder, &native)?;
+            }
+            Ok(())
+        })?;
+        let steps = many_functions::STEPS.into_iter();
+        steps.map(|step| program(&folder, &format!("native{step}"), vec![format!("step{step}.ll")])).collect()
     }
 
     /// The folder of a part, made by `make` unless its stamp says that it is there already.

@@ -6,6 +6,7 @@
 
 mod batches;
 mod corpus;
+mod many_functions;
 mod many_objects;
 mod measure;
 mod report;
@@ -20,12 +21,20 @@ use crate::{Result, tools};
 use corpus::{Corpus, Program};
 use measure::{Job, Measured};
 
-/// The names of the three tools in the tables.
+/// The name of a tool in the tables.
+type Tool = &'static str;
+
 const LINKJIT: &str = "linkjit";
 const JITLINK: &str = "llvm-jitlink 22";
 const CHILD: &str = "linkjit, child";
 const JITLINK_CHILD: &str = "llvm-jitlink 22, executor";
 const LLD: &str = "ld.lld 22 + dlopen";
+const LAZY: &str = "linkjit, lazy";
+const LLI: &str = "lli 22, orc";
+const LLI_LAZY: &str = "lli 22, orc-lazy";
+
+/// The peers that link objects.
+const LINKERS: [Tool; 2] = [JITLINK, LLD];
 
 /// Something to measure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -40,6 +49,8 @@ enum Section {
     Startup,
     /// E1 and E3-2000 in another process, and how long calls to it take
     Remote,
+    /// LLVM IR with 2000 functions, of which a hundredth, a tenth or all are called
+    Ir,
     /// thousands of functions, each looked up by itself or with a resource tracker of its own (without peers)
     Batches,
 }
@@ -90,6 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Section::E3 => bench.e3()?,
             Section::Startup => bench.startup()?,
             Section::Remote => bench.remote(&target)?,
+            Section::Ir => bench.ir()?,
             Section::Batches => batches::run(&target, options)?,
         }
     }
@@ -130,7 +142,7 @@ impl Bench<'_> {
         let by_count: Vec<(usize, &[Measured])> = many_objects::COUNTS.into_iter().zip(by_program).collect();
         for (count, measured) in &by_count {
             if *count == 2000 {
-                report::table("E3-2000: 2000 small objects", measured);
+                report::table("E3-2000: 2000 small objects", measured, &LINKERS);
                 self.verdicts.extend(report::verdict("E3-2000", measured));
             }
             self.note_failure(&format!("E3-{count}"), measured);
@@ -176,10 +188,33 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// LLVM IR, compiled as a whole or function by function.
+    fn ir(&mut self) -> Result<()> {
+        for (program, step) in self.corpus.ir()?.iter().zip(many_functions::STEPS) {
+            let job = |tool, program_of_tool: &Path, arguments: &[&str]| {
+                let mut command = Command::new(program_of_tool);
+                command.args(arguments).args(&program.inputs);
+                Job { tool, program, steps: vec![command] }
+            };
+            let (ours, lli) = (self.linkjit.as_path(), Path::new("lli-22"));
+            let jobs = [
+                job(LAZY, ours, &["run", "--no-cache", "--lazy"]),
+                job(LINKJIT, ours, &["run", "--no-cache"]),
+                job(LLI_LAZY, lli, &["-jit-kind=orc-lazy"]),
+                job(LLI, lli, &["-jit-kind=orc"]),
+            ];
+            let measured = measure::measure(&self.corpus, self.options, &jobs);
+            let title = format!("LLVM IR with 2000 functions, one of {step} called");
+            report::table(&title, &measured, &[LLI_LAZY, LLI]);
+            self.note_failure(&format!("IR, one of {step}"), &measured);
+        }
+        Ok(())
+    }
+
     /// Measures the ways to run a program, and prints their table.
     fn measure(&mut self, program: &str, title: &str, jobs: &[Job<'_>]) -> Vec<Measured> {
         let measured = measure::measure(&self.corpus, self.options, jobs);
-        report::table(title, &measured);
+        report::table(title, &measured, &LINKERS);
         self.note_failure(program, &measured);
         measured
     }
@@ -205,7 +240,7 @@ impl Bench<'_> {
 
     /// A peer may fail; we may not.
     fn note_failure(&mut self, program: &str, measured: &[Measured]) {
-        let ours = measured.iter().filter(|m| m.tool == LINKJIT);
+        let ours = measured.iter().filter(|m| m.tool.starts_with(LINKJIT));
         let why = ours.filter_map(|m| m.result.as_ref().err());
         self.failures.extend(why.map(|why| format!("{program}: linkjit fails: {why}")));
     }

@@ -1,13 +1,13 @@
 //! Markdown tables of the measurements.
 
 use super::measure::{Cost, Measured};
-use super::{JITLINK, LINKJIT, LLD};
+use super::{JITLINK, LINKJIT, LLD, Tool};
 
 /// A title, and what it shows of a cost.
 type Column = (&'static str, fn(&Cost) -> f64);
 
 /// Prints costs, and each tool's ratios to the peers.
-pub(crate) fn table(title: &str, measured: &[Measured]) {
+pub(crate) fn table(title: &str, measured: &[Measured], peers: &[Tool]) {
     let counted = measured.iter().any(|m| m.result.as_ref().is_ok_and(|cost| cost.instructions.is_some()));
     let mut values: Vec<Column> = vec![("wall ms", wall), ("cpu ms", cpu), ("peak MB", megabytes)];
     let mut ratios: Vec<Column> = vec![("wall", wall), ("cpu", cpu)];
@@ -17,7 +17,7 @@ pub(crate) fn table(title: &str, measured: &[Measured]) {
     }
     let mut columns = vec!["tool".to_string()];
     columns.extend(values.iter().map(|(name, _)| (*name).to_string()));
-    for peer in [JITLINK, LLD] {
+    for peer in peers {
         columns.extend(ratios.iter().map(|(name, _)| format!("{name} / {peer}")));
     }
     head(title, &columns);
@@ -31,7 +31,7 @@ pub(crate) fn table(title: &str, measured: &[Measured]) {
         };
         let mut cells = vec![m.tool.to_string()];
         cells.extend(values.iter().map(|(_, value)| digits(value(cost))));
-        for peer in [JITLINK, LLD].map(|peer| cost_of(measured, peer)) {
+        for peer in peers.iter().map(|peer| cost_of(measured, peer)) {
             let ratio = |value: &fn(&Cost) -> f64| peer.map_or("-".into(), |peer| digits(value(cost) / value(peer)));
             cells.extend(ratios.iter().map(|(_, value)| ratio(value)));
         }
