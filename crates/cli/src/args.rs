@@ -33,7 +33,7 @@ or the newest installed one, or clang. Extensions of names say which language it
 
 Compilers get -D -I -U -O -g -std= -W -f -m -include -isystem and their kin, as cc takes them, wherever they
 stand, after what $CPPFLAGS, $CFLAGS, $CXXFLAGS and $FFLAGS say, and ARG of -Xcompiler ARG, whatever it is.
-Without -O, sources are compiled with -O2. Objects are kept in a cache (~/.cache/linkjit, at most 1 GiB), and
+Without -O, sources are compiled with -O2, and LLVM IR as it is. Objects are kept in a cache (~/.cache/linkjit, at most 1 GiB), and
 are used again while neither the source, nor a file that it includes, nor the compiler has changed. $LINKJIT_CACHE
 names another directory, or is \"off\".
 

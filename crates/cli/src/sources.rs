@@ -30,7 +30,8 @@ pub(crate) const STDIN: &str = "-";
 #[derive(Debug)]
 pub(crate) struct SourceCompiler {
     format: ObjectFormat,
-    optimization: Optimization,
+    /// The level that is asked for.
+    optimization: Option<Optimization>,
     is_lazy: bool,
     has_colors: bool,
     flags: Vec<OsString>,
@@ -44,7 +45,7 @@ impl SourceCompiler {
     pub(crate) fn new(format: ObjectFormat) -> Self {
         Self {
             format,
-            optimization: Optimization::default(),
+            optimization: None,
             is_lazy: false,
             has_colors: false,
             flags: Vec::new(),
@@ -61,7 +62,7 @@ impl SourceCompiler {
     pub(crate) fn for_run(options: &RunOptions, format: ObjectFormat, is_json: bool) -> Result<Self> {
         let level = |flag: &OsString| flag.to_str().and_then(Optimization::from_flag);
         Ok(Self {
-            optimization: options.flags.iter().rev().find_map(level).unwrap_or_default(),
+            optimization: options.flags.iter().rev().find_map(level),
             is_lazy: options.lazy,
             has_colors: !is_json && std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal(),
             flags: options.flags.clone(),
@@ -95,7 +96,11 @@ impl SourceCompiler {
         // Functions are linked one by one if they are sections of their own.
         let module = if self.is_lazy { module.with_sections() } else { module };
         let module = self.own_flags.iter().fold(module, SourceModule::own_flag);
-        module.format(self.format).optimize(self.optimization).with_colors(self.has_colors).flags(&self.flags)
+        module
+            .format(self.format)
+            .optimize(self.optimization.unwrap_or_default())
+            .with_colors(self.has_colors)
+            .flags(&self.flags)
     }
 
     /// Compiles a file.
@@ -166,7 +171,9 @@ impl SourceCompiler {
     fn ir_compiler(&self) -> &std::result::Result<IrCompiler, llvm::Error> {
         self.ir_compiler.get_or_init(|| {
             let mut options = Options::default();
-            options.optimization = self.optimization.into();
+            options.optimization = self.optimization.unwrap_or_default().into();
+            // As lli does.
+            options.passes = self.optimization.is_none().then(|| IrCompiler::NO_OPTIMIZATION.to_owned());
             let compiler = IrCompiler::new(Llvm::open()?, options);
             Ok(self.cache.iter().cloned().fold(compiler, IrCompiler::with_cache))
         })

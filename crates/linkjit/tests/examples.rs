@@ -73,6 +73,20 @@ fn exception_tracer_shows_who_throws_and_the_exception_is_caught() {
 }
 
 #[test]
+fn functions_of_a_toy_language_are_compiled_when_they_are_called() {
+    let program = "square = x x *\nnever = x never\ncall = x square 1 +\nmain = x call 3 -\n";
+    let printed = run("toy_language", "program.toy", program, &[], &[]);
+    assert_eq!(printed, "compiling main\ncompiling call\ncompiling square\n23\n");
+}
+
+#[test]
+fn ir_executor_runs_a_program() {
+    let program = "declare i32 @puts(ptr)\n@text = constant [6 x i8] c\"hello\\00\"\n\
+        define i32 @main() {\n  %r = call i32 @puts(ptr @text)\n  ret i32 0\n}\n";
+    assert_eq!(run("ir_executor", "program.ll", program, &[], &[]), "hello\n");
+}
+
+#[test]
 fn exception_tracer_works_on_windows() {
     let object = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("throws.obj");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows/throws.cpp");

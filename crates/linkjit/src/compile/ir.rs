@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 /// Compiles LLVM IR and bitcode with an LLVM library that is opened when the program runs.
 ///
 /// A session has one that it opens when it is first given IR: the library that the environment's `LINKJIT_LLVM` names, or
-/// else the newest that is installed, with the options of `-O2`. [`JitBuilder::ir_compiler`](crate::JitBuilder::ir_compiler)
+/// else the newest that is installed. It makes good code of the IR as it is, without optimizing that first, as `lli` does.
+/// [`JitBuilder::ir_compiler`](crate::JitBuilder::ir_compiler)
 /// gives it another one.
 #[derive(Clone, Debug)]
 pub struct IrCompiler {
@@ -29,13 +30,19 @@ impl IrCompiler {
         Self { llvm, options, cache: None }
     }
 
-    /// Opens the library that there is.
+    /// Opens the library that there is, for a session that is given none.
     ///
     /// # Errors
     /// [`Error::Llvm`] if there is none that can be used.
     pub fn open() -> Result<Self> {
-        Ok(Self::new(Llvm::open()?, Options::default()))
+        let mut options = Options::default();
+        options.passes = Some(Self::NO_OPTIMIZATION.to_owned());
+        Ok(Self::new(Llvm::open()?, options))
     }
+
+    /// The pipeline ([`Options::passes`]) of what has to be done with IR that is not optimized: the IR of a language's
+    /// compiler is often optimized already, and optimizing it takes as long as making code of it.
+    pub const NO_OPTIMIZATION: &str = "default<O0>";
 
     /// Takes objects that are in a cache from there, and puts others into it: whole modules, and the functions of lazy ones.
     #[must_use]
