@@ -9,7 +9,7 @@ use linkjit::Language;
 
 use crate::report::Reporter;
 use crate::sources::STDIN;
-use crate::{command_line, inputs};
+use crate::{command_line, inputs, lli};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,6 +104,13 @@ pub(crate) enum Command {
         #[arg(value_name = "OPTIONS AND INPUTS", trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run LLVM IR as lli does, with its options
+    #[command(disable_help_flag = true, arg_required_else_help = true)]
+    Lli {
+        /// Options of lli, the program, and its arguments
+        #[arg(value_name = "OPTIONS AND PROGRAM", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 /// The function that is called if the command line names none.
@@ -153,6 +160,9 @@ pub(crate) struct RunOptions {
     /// Link each function of the objects and sources when it is first called
     #[arg(long)]
     pub(crate) lazy: bool,
+    /// With --lazy: compile functions of LLVM IR before they are called, too, in threads that run beside the program
+    #[arg(long, requires = "lazy")]
+    pub(crate) ahead: bool,
     /// Reserve windows of SIZE bytes of address space for code and data that reach each other directly; K, M and G count
     /// in units of 1024. A program that needs more gets more, except on Windows
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -180,6 +190,9 @@ pub(crate) struct RunOptions {
     /// Print what was linked, after the program's main has returned
     #[arg(long)]
     pub(crate) stats: bool,
+    /// The program's name for itself. lli has an option for that.
+    #[arg(long, hide = true)]
+    program_name: Option<OsString>,
     /// Arguments for the program
     // Once all is read, this is `argv`: the first input comes before them.
     #[arg(last = true, value_name = "ARGS")]
@@ -391,6 +404,12 @@ impl Invocation {
         let line = command_line::for_clap(line.collect(), command.find_subcommand("run"));
         let matches = command.try_get_matches_from_mut(line)?;
         let mut invocation = Self::from_arg_matches(&matches)?;
+        if let Command::Lli { arguments } = &mut invocation.command {
+            let run = lli::as_run(std::mem::take(arguments))
+                .map_err(|message| command.error(ErrorKind::InvalidValue, message))?;
+            let json = invocation.json.then(|| "--json".into());
+            return Self::parse(["linkjit".into()].into_iter().chain(json).chain(run));
+        }
         if let (Command::Run(options), Some((_, matches))) = (&mut invocation.command, matches.subcommand()) {
             options.arrange(matches);
         }
@@ -403,7 +422,8 @@ impl RunOptions {
     fn arrange(&mut self, matches: &ArgMatches) {
         let script = self.inputs.last().filter(|path| command_line::is_script(path.as_os_str()));
         let name = script.or(self.inputs.first()).map(|path| path.clone().into_os_string());
-        self.arguments.splice(0..0, if self.code.is_empty() { name } else { Some("-e".into()) });
+        let name = if self.code.is_empty() { name } else { Some("-e".into()) };
+        self.arguments.splice(0..0, self.program_name.take().or(name));
         let places = |id| matches.indices_of(id).into_iter().flatten();
         let languages: Vec<_> = places("languages").zip(self.languages.drain(..)).collect();
         let language =

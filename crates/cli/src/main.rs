@@ -11,6 +11,7 @@ mod executor;
 mod graph;
 mod inputs;
 mod jitlink;
+mod lli;
 mod one_liner;
 mod progress;
 mod report;
@@ -40,6 +41,8 @@ pub extern "C-unwind" fn main(_argc: c_int, _argv: *const *const c_char) -> c_in
     let reporter = Reporter::new(invocation.json);
     let done = match invocation.command {
         Command::Run(options) => run::run(&options, &reporter),
+        // They are those of `run` by now.
+        Command::Lli { .. } => Ok(0),
         Command::Jitlink { arguments } => Ok(jitlink::main(arguments)),
         Command::Executor(options) => executor::serve(&options).map_err(|failure| vec![failure]),
         Command::Graph(options) => graph::graph(&options).map(|()| 0).map_err(|failure| vec![failure]),

@@ -93,6 +93,9 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         scripts: HashSet::new(),
     };
     loader.add_all(options, sources, &mut progress)?;
+    if options.ahead {
+        loader.named.iter().chain([jit.main()]).for_each(JitDylib::materialize_ahead);
+    }
     times.read = reading.elapsed();
     drop(progress);
 

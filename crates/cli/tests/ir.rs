@@ -46,6 +46,27 @@ fn ir_and_bitcode_run_without_a_compiler() {
     assert!(graph.out.contains(".text.main"), "{graph:?}");
 }
 
+/// The options of lli, before the program; what follows it is the program's.
+#[test]
+fn the_command_line_of_lli_is_understood() {
+    let fixtures = Fixtures::new("ir-lli");
+    fixtures.write("x.ll", PROGRAM);
+    check_runs(&fixtures.linkjit(&["lli", "-jit-kind=orc-lazy", "x.ll", "x"]));
+    fixtures.write("extra.ll", "define i32 @extra() {\n  ret i32 40\n}\n");
+    fixtures.write(
+        "calls.ll",
+        "declare i32 @extra()\ndeclare i32 @puts(ptr)\ndeclare double @cos(double)\n\
+         define i32 @begin(i32 %argc, ptr %argv) {\n  %name = load ptr, ptr %argv\n  %said = call i32 @puts(ptr %name)\n\
+         %c = call double @cos(double 0.0)\n  %one = fptosi double %c to i32\n  %e = call i32 @extra()\n\
+         %sum = add i32 %e, %one\n  %all = add i32 %sum, %argc\n  ret i32 %all\n}\n",
+    );
+    let words = ["lli", "--jd=library", "-extra-module=extra.ll", "-entry-function=begin", "-dlopen=libm.so.6"];
+    let outcome = fixtures.linkjit(&[&words[..], &["-fake-argv0=name", "-O1", "calls.ll"]].concat());
+    assert_eq!((outcome.code, outcome.out.as_str()), (Some(42), "name\n"), "{}", outcome.err);
+    let outcome = fixtures.linkjit(&["lli", "-mcpu=nothing", "x.ll"]);
+    assert!(outcome.code == Some(2) && outcome.err.contains("-mcpu"), "{outcome:?}");
+}
+
 #[test]
 fn errors_have_the_place() {
     let fixtures = Fixtures::new("ir-errors");

@@ -196,6 +196,22 @@ fn threads_compile_each_function_once() {
     assert_eq!(compiled(&jit), FUNCTIONS as u64);
 }
 
+#[test]
+fn functions_can_be_compiled_before_they_are_called() {
+    for threads in [0, 2] {
+        let jit = Jit::builder().threads(threads).build().unwrap();
+        jit.add_lazy_ir(module("lazy.ll", MANY)).unwrap();
+        jit.materialize_ahead();
+        assert_eq!(call(&jit, "by_table", 1), 30);
+        let all = if threads == 0 { 2 } else { 8 };
+        while compiled(&jit) < all {
+            std::thread::yield_now();
+        }
+        assert_eq!([call(&jit, "fib", 10), call(&jit, "calls_inline", 1)], [55, 2]);
+        assert!(threads == 0 || compiled(&jit) == all, "{}", compiled(&jit));
+    }
+}
+
 extern "C" fn instead(_: c_int) -> c_int {
     -1
 }

@@ -7,6 +7,7 @@
 //! materialization, hence two lookups that need each other's symbols can't block each other. The session knows which
 //! agent materializes which unit (`session/progress.rs`).
 
+mod ahead;
 mod responsibility;
 mod units;
 

@@ -257,6 +257,15 @@ impl State {
         self.objects.iter().filter(|(_, object)| object.pending.is_some()).map(|(&id, _)| Job::Unit(id))
     }
 
+    /// The units of a JITDylib that nobody has begun with, in the order in which they were added.
+    pub(crate) fn units_waiting(&self, dylib: DylibId) -> Vec<ObjectId> {
+        let is_waiting = |object: &Object| object.pending.as_ref().is_some_and(|pending| !pending.is_taken());
+        let objects = self.objects.iter().filter(|(_, object)| object.dylib == dylib && is_waiting(object));
+        let mut units: Vec<_> = objects.map(|(&id, _)| id).collect();
+        units.sort_unstable();
+        units
+    }
+
     /// Takes the maker of a unit, for other tables, with its promise.
     pub(super) fn take_maker(&mut self, unit: ObjectId) -> Option<(Option<Box<dyn Maker>>, Promised)> {
         let object = self.objects.get_mut(&unit)?;
