@@ -47,14 +47,11 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let jit = options.window_size.into_iter().fold(jit, linkjit::JitBuilder::window_size);
     let crt = crt(options, format).map_err(one)?;
     let crt_directories = crt.directories().to_vec();
-    let compiler = SourceCompiler::for_run(options, format, reporter.is_json()).map_err(one)?;
-    let jit = compiler.for_lazy_ir(&options.items).cloned().into_iter().fold(jit, linkjit::JitBuilder::ir_compiler);
-    let jit = jit.crt(crt).build().map_err(one)?;
-    let jit = std::mem::ManuallyDrop::new(jit);
     let mut progress = Progress::new(!reporter.is_json());
     let mut times = Times::default();
 
     let compiling = Instant::now();
+    let compiler = SourceCompiler::for_run(options, format, reporter.is_json()).map_err(one)?;
     let sources = {
         // As a compiler removes its own files; the program that is run later handles signals itself.
         let _private = temporary::remove_at_signals();
@@ -67,6 +64,9 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
         times.compile = compiling.elapsed();
     }
 
+    // It compiles lazy functions in the same way.
+    let jit = compiler.used_for_ir().cloned().into_iter().fold(jit, linkjit::JitBuilder::ir_compiler);
+    let jit = std::mem::ManuallyDrop::new(jit.crt(crt).build().map_err(one)?);
     let reading = Instant::now();
     if options.lazy {
         let (reporter, remote) = (*reporter, remote.clone());

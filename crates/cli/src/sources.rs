@@ -156,16 +156,9 @@ impl SourceCompiler {
         compiled.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// The compiler for modules of IR among the inputs that are compiled function by function, if there are any and LLVM.
-    pub(crate) fn for_lazy_ir(&self, items: &[Item]) -> Option<&IrCompiler> {
-        let is_ir = |item: &Item| match item {
-            Item::Source { path, language } => {
-                language.or_else(|| SourceModule::file(path).known_language()) == Some(Language::LlvmIr)
-            }
-            _ => false,
-        };
-        let has_lazy_ir = self.is_lazy && items.iter().any(is_ir);
-        has_lazy_ir.then(|| self.ir_compiler().as_ref().ok()).flatten()
+    /// The compiler of LLVM IR, if there was any.
+    pub(crate) fn used_for_ir(&self) -> Option<&IrCompiler> {
+        self.ir_compiler.get().and_then(|compiler| compiler.as_ref().ok())
     }
 
     fn ir_compiler(&self) -> &std::result::Result<IrCompiler, llvm::Error> {

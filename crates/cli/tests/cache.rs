@@ -64,6 +64,17 @@ impl Cached {
     }
 }
 
+/// No compiler lists what assemblers include.
+#[test]
+fn what_an_assembler_includes_is_read_each_time() {
+    let cached = Cached::new("cache-assembler");
+    cached.write("a.S", ".globl main\nmain:\n.include \"a.inc\"\nret\n.section .note.GNU-stack,\"\",@progbits\n");
+    for value in [3, 4] {
+        cached.write("a.inc", &format!("mov ${value}, %eax\n"));
+        assert_eq!(cached.run(&["run", "a.S"]), (Some(value), 1));
+    }
+}
+
 #[test]
 fn nothing_is_compiled_twice() {
     let cached = Cached::new("cache");

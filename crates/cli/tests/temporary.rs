@@ -36,9 +36,9 @@ impl Place {
     }
 
     /// Starts a run whose compiler hangs, and waits until it does.
-    fn hanging(&self) -> Child {
+    fn hanging(&self, source: &[&str]) -> Child {
         let notes = self.fixtures.path("notes");
-        let mut command = self.fixtures.command(&["run", "a.c"]);
+        let mut command = self.fixtures.command(&[&["run"], source].concat());
         command.env("TMPDIR", &self.temporary).env("CC", self.fixtures.path("hangs")).env("NOTES", &notes);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let done = notes.with_extension("done");
@@ -76,7 +76,7 @@ impl Place {
 fn signals_that_end_the_command_remove_what_it_has_made() {
     let place = Place::new("signals");
     for (signal, number) in [("-INT", 2), ("-TERM", 15), ("-HUP", 1)] {
-        let child = place.hanging();
+        let child = place.hanging(&["a.c"]);
         let [directory] = &place.left()[..] else { panic!("{:?}", place.left()) };
         let rights = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(directory).unwrap().permissions());
         assert_eq!(rights & 0o777, 0o700);
@@ -85,15 +85,25 @@ fn signals_that_end_the_command_remove_what_it_has_made() {
     }
 }
 
+/// A handler of signals removes no folders within; the next command does.
+#[test]
+fn a_copy_of_code_of_the_command_line_does_not_stay() {
+    let place = Place::new("signals-code");
+    let child = place.hanging(&["-e", "return 7;"]);
+    assert_eq!(place.end(child, "-INT"), Some(2));
+    place.run();
+    assert!(place.left().is_empty(), "{:?}", place.left());
+}
+
 /// Nobody is there to remove it; the next one does, but not what is in use.
 #[test]
 fn what_a_killed_command_leaves_is_removed_by_the_next() {
     let place = Place::new("killed");
-    let child = place.hanging();
+    let child = place.hanging(&["a.c"]);
     assert_eq!(place.end(child, "-KILL"), Some(9));
     let left = place.left();
     assert_eq!(left.len(), 1);
-    let second = place.hanging();
+    let second = place.hanging(&["a.c"]);
     let used = place.left();
     assert!(used.len() == 1 && used != left, "{left:?} {used:?}");
     fs::create_dir(place.temporary.join("linkjit-private-0")).unwrap();

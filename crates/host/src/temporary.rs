@@ -239,7 +239,11 @@ mod table {
                 unsafe { libc::unlink(file) };
             }
             // SAFETY: as above.
-            unsafe { libc::rmdir(directory) };
+            if unsafe { libc::rmdir(directory) } != 0 {
+                // A compiler has other files in it, or folders. The next process sees by the lock that nobody has it.
+                // SAFETY: as above.
+                unsafe { libc::open(lock, libc::O_CREAT | libc::O_WRONLY | libc::O_CLOEXEC, 0o600) };
+            }
         }
         // SAFETY: handlers may call this; the signal does what it does by default now.
         unsafe { libc::raise(signal) };

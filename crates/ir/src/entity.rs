@@ -148,6 +148,8 @@ pub struct Definition {
     pub linkage: Linkage,
     /// Its visibility in the module.
     pub visibility: Visibility,
+    /// It is a function, or stands for one.
+    pub is_callable: bool,
     /// The reason why it stays in the rest, if it is a function and does.
     pub stays: Option<Stays>,
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::entity::{Definition, Entity, EntityId, EntityKind};
 use crate::error::{Error, Result};
-use crate::groups::Groups;
+use crate::groups::{Groups, targets};
 use crate::names::{NewNames, new_names, plain, suffix_of};
 use crate::read::{Entities, key, read};
 use crate::write::{Extent, write};
@@ -72,8 +72,28 @@ impl Module {
             symbol: plain(new),
             linkage: symbol.linkage,
             visibility: symbol.visibility,
+            is_callable: self.is_callable(id),
             stays,
         })
+    }
+
+    fn is_callable(&self, id: EntityId) -> bool {
+        let mut at = id;
+        // Aliases of aliases end, or the module is not valid.
+        for _ in 0..self.entities.all.len() {
+            match self.kind(at) {
+                Some(EntityKind::Alias) => match targets(&self.entities, at).find(|&to| self.is_symbol(to)) {
+                    Some(target) => at = target,
+                    None => return false,
+                },
+                kind => return kind != Some(EntityKind::Variable),
+            }
+        }
+        false
+    }
+
+    fn is_symbol(&self, id: EntityId) -> bool {
+        self.kind(id).is_some_and(EntityKind::is_symbol)
     }
 
     /// The symbol with a name of the module, without sigil and quotes; `0` is not the name of `@0`.

@@ -44,7 +44,7 @@ fn memory_keeps_what_was_used_last() {
 #[test]
 fn a_directory_keeps_what_was_used_last_within_its_limit() {
     let path = directory("limit");
-    let cache = ObjectCache::in_directory(&path, 16 * 4_000).unwrap();
+    let cache = ObjectCache::in_directory(&path, 16 * 16_384).unwrap();
     let recent = key(0);
     cache.insert(&recent, vec![1; 1000]);
     for number in 1..100 {
@@ -57,8 +57,8 @@ fn a_directory_keeps_what_was_used_last_within_its_limit() {
         cache.insert(&key(number), vec![2; 1000]);
     }
     let size: u64 = files(&path).iter().map(|file| file.metadata().unwrap().len()).sum();
-    assert!((20_000..=64_000).contains(&size), "{size}");
-    cache.insert(&key(1000), vec![3; 4_000]);
+    assert!((20_000..=70_000).contains(&size), "{size}");
+    cache.insert(&key(1000), vec![3; 16_384]);
     assert!(cache.get(&key(1000)).is_none() && cache.get(&recent).is_some());
     fs::remove_dir_all(&path).unwrap();
 }

@@ -1,5 +1,5 @@
-//! The end of the process. LLVM's library destroys its variables then, and nobody may be in it: not a thread that compiles
-//! a function for a program whose `main` has returned meanwhile.
+//! The end of the process. LLVM's library destroys its variables then, so no thread may be in it: a program's `main` may
+//! return while another thread of it waits for a function that is being compiled.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
@@ -8,10 +8,12 @@ use std::time::Duration;
 /// Longer than that the process's end does not wait for a module that is being compiled.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-static USE: Mutex<Use> = Mutex::new(Use { stays: 0, ends_in: None });
+static USE: Mutex<Use> = Mutex::new(Use { process: 0, stays: 0, ends_in: None });
 static LEFT: Condvar = Condvar::new();
 
 struct Use {
+    /// The process that the threads are in: a child has none of its parent's.
+    process: u32,
     /// The number of threads that are in the library.
     stays: usize,
     /// The thread that ends the process, once it has begun to.
@@ -39,7 +41,9 @@ impl Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        lock().stays -= 1;
+        let mut using = lock();
+        using.stays = using.stays.saturating_sub(1);
+        drop(using);
         LEFT.notify_all();
     }
 }
@@ -54,5 +58,10 @@ pub(crate) extern "C" fn wait() {
 }
 
 fn lock() -> MutexGuard<'static, Use> {
-    USE.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut using = USE.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if using.process != process {
+        *using = Use { process, stays: 0, ends_in: None };
+    }
+    using
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 /// and execute what its user can. Threads that there are already are not confined, so this comes first.
 ///
 /// # Errors
-/// If `scratch` is no directory, or the kernel does not offer that: Linux has it since version 5.13, unless it is configured otherwise.
+/// If `scratch` is no directory, or the kernel offers no such confinement: Linux does since version 5.13, unless it is
+/// configured otherwise.
 #[cfg(target_os = "linux")]
 pub fn confine(scratch: &Path) -> io::Result<()> {
     // Rules for files that are not there would hold for nothing.
@@ -171,6 +172,9 @@ mod linux {
 
     /// Calls that this kernel seems not to have. The flags of `clone3` are in memory, where no filter sees them; C libraries
     /// call `clone` if there is no such thing.
+    #[cfg(target_arch = "x86_64")]
+    const MISSING: [libc::c_long; 2] = [libc::SYS_clone3, SHORT | libc::SYS_clone3];
+    #[cfg(not(target_arch = "x86_64"))]
     const MISSING: [libc::c_long; 1] = [libc::SYS_clone3];
 
     /// The bits of the type of a socket that are no flags.

@@ -21,8 +21,7 @@ pub(super) fn parse(list: &str) -> Option<Vec<PathBuf>> {
     Some(files)
 }
 
-/// The names in a rule. A backslash is before a space, a `#` or another backslash that is part of a name; a dollar sign is
-/// doubled.
+/// The names in a rule. A backslash is before a space, a tab, a `#` or a colon that is part of a name; a dollar sign is doubled.
 fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut chars = text.chars().peekable();

@@ -20,7 +20,14 @@ use crate::error::{Error, Result};
 pub struct IrCompiler {
     llvm: Llvm,
     options: Options,
-    cache: Option<ObjectCache>,
+    cache: Option<Cache>,
+}
+
+/// A cache, and the library by which its entries were made.
+#[derive(Clone, Debug)]
+struct Cache {
+    objects: ObjectCache,
+    library: String,
 }
 
 impl IrCompiler {
@@ -47,7 +54,10 @@ impl IrCompiler {
     /// Takes objects that are in a cache from there, and puts others into it: whole modules, and the functions of lazy ones.
     #[must_use]
     pub fn with_cache(self, cache: ObjectCache) -> Self {
-        Self { cache: Some(cache), ..self }
+        let (version, path) = (self.llvm.version(), self.llvm.path());
+        let file = std::fs::metadata(path).ok().map(|file| (file.len(), file.modified().ok()));
+        let library = format!("{version:?} {} {file:?}", path.display());
+        Self { cache: Some(Cache { objects: cache, library }), ..self }
     }
 
     /// Compiles a module for a target: one that names none, or another system's, is compiled for this one.
@@ -72,22 +82,19 @@ impl IrCompiler {
 
     /// Compiles with other options than usual.
     pub(crate) fn compile_with(&self, name: &str, code: &[u8], options: &Options) -> Result<CompiledModule> {
-        let key = self.cache.as_ref().map(|cache| (cache, self.key(code, options)));
+        // Code for this machine's processor is not for another's that shares the cache.
+        let cache = self.cache.as_ref().filter(|_| options.cpu.as_deref() != Some("native"));
+        let key = cache.map(|cache| (&cache.objects, cache.key(code, options)));
         if let Some(object) = key.as_ref().and_then(|(cache, key)| cache.get(key)) {
             return Ok(CompiledModule::new(Source::new(name, object.to_vec())));
         }
         let compiled = self.llvm.compile(name, code, options).map_err(|error| self.failure(name, &error))?;
-        // What has warnings tells them each time.
+        // Warnings are told each time.
         if let Some((cache, key)) = key.filter(|_| compiled.warnings.is_empty()) {
             cache.insert(&key, &*compiled.object);
         }
         let warnings = compiled.warnings.iter().map(|warning| format!("{name}: {warning}\n")).collect();
         Ok(CompiledModule { warnings, ..CompiledModule::new(Source::new(name, compiled.object)) })
-    }
-
-    fn key(&self, code: &[u8], options: &Options) -> CacheKey {
-        let (version, library) = (self.llvm.version(), self.llvm.path().display());
-        CacheKey::new(&format!("{} {version:?} {library} {options:?}", env!("CARGO_PKG_VERSION")), code)
     }
 
     /// Returns a module's text.
@@ -125,6 +132,12 @@ impl IrCompiler {
     fn failure(&self, name: &str, error: &linkjit_llvm::Error) -> Error {
         let command = format!("LLVM {}", self.llvm.version().0);
         Error::Compile { file: name.into(), command, output: error.to_string() }
+    }
+}
+
+impl Cache {
+    fn key(&self, code: &[u8], options: &Options) -> CacheKey {
+        CacheKey::new(&format!("{} {} {options:?}", env!("CARGO_PKG_VERSION"), self.library), code)
     }
 }
 

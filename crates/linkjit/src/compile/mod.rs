@@ -58,7 +58,7 @@ pub struct CompiledModule {
     pub warnings: String,
     /// The shared libraries that code of the language needs, beside those that every program has: Rust's `std`, say.
     pub libraries: Vec<PathBuf>,
-    /// The files that the compiler has read, the module's own among them. `None` if the compiler doesn't say.
+    /// The files that the compiler has read beside the module's own. `None` if the compiler doesn't say.
     pub dependencies: Option<Vec<PathBuf>>,
 }
 

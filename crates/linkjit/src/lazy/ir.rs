@@ -8,7 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use linkjit_ir::{Definition, EntityId, EntityKind, Linkage as IrLinkage, Module, Visibility};
+use linkjit_ir::{Definition, EntityId, Linkage as IrLinkage, Module, Visibility};
 use linkjit_link::graph::{LinkGraph, Linkage, Scope};
 use linkjit_link::names::{NameId, NamePool};
 use linkjit_link::object;
@@ -24,6 +24,7 @@ use crate::jitdylib::JitDylib;
 use crate::materialization::{MaterializationResponsibility, MaterializationUnit, UnitInterface};
 use crate::session::{IMPLEMENTATION, State, SymbolFlags, defined_names};
 use crate::source::IntoSource;
+use crate::symbol_name::SymbolName;
 
 impl JitDylib {
     /// Adds a module of LLVM IR, text or bitcode, whose functions are compiled when they are first called: each by the
@@ -108,7 +109,7 @@ impl JitDylib {
         for cut in lazy.module.cuts() {
             let Some(unit) = Cut::new(lazy, &prefix, &cut) else { continue };
             let mut names = session.names();
-            let functions = cut.iter().filter(|definition| definition.is_shared() && is_callable(definition));
+            let functions = cut.iter().filter(|definition| definition.is_shared() && definition.is_callable);
             stubs.extend(functions.map(|function| stub(function, &prefix, &mut names)));
             drop(names);
             let promised = session.promised(&unit, &unit.interface());
@@ -167,7 +168,7 @@ impl Cut {
     /// The unit of what must be compiled together; nothing if nobody could refer to it.
     fn new(lazy: &Arc<LazyModule>, prefix: &Arc<str>, definitions: &[Definition]) -> Option<Self> {
         let symbols = definitions.iter().filter(|definition| definition.is_shared()).map(|definition| {
-            if is_callable(definition) {
+            if definition.is_callable {
                 ([prefix.as_bytes(), linker_name(definition)].concat(), SymbolFlags::FUNCTION.hidden())
             } else {
                 let (linkage, scope) = visibility(definition);
@@ -213,11 +214,15 @@ impl MaterializationUnit for Cut {
                 Ok(())
             }
             Err(error) => {
-                // The next call finds it, too.
+                // The next call gets it, too.
                 responsibility.delegate(self)?;
                 Err(error)
             }
         });
+    }
+
+    fn discard(&mut self, name: &SymbolName) {
+        self.symbols.retain(|(other, _)| **other != **name);
     }
 }
 
@@ -232,10 +237,6 @@ fn stub(function: &Definition, prefix: &str, names: &mut NamePool) -> LazyStub {
     let (linkage, scope) = visibility(function);
     let target = names.intern(&[prefix.as_bytes(), name].concat());
     LazyStub { stub: StubName { name: names.intern(name), linkage, scope }, target }
-}
-
-fn is_callable(definition: &Definition) -> bool {
-    definition.kind != EntityKind::Variable
 }
 
 /// The name that linkers know a definition by.

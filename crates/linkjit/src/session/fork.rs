@@ -46,6 +46,7 @@ impl Participant for Inner {
             && held.hold(&self.progress, Progress::lock_of_table)
             && held.hold(&self, |session| session.jobs.lock_of_table())
             && held.hold(&self, |session| &session.slots)
+            && held.hold(&self, |session| &session.ir_compiler)
             && held.hold(&self, |session| &session.journal)
             && archives.into_iter().all(|archives| archives.hold(held))
     }

@@ -149,9 +149,14 @@ fn changed(metadata: &Metadata) -> Option<SystemTime> {
 
 /// Returns whether code means the same at all times, and names no file that compilers read without saying so.
 fn is_constant(code: &[u8]) -> bool {
-    !code
-        .windows(8)
-        .any(|at| matches!(at, b"__DATE__" | b"__TIME__" | b"__TIMEST" | [b'i', b'n', b'c', b'b', b'i', b'n', ..]))
+    // The times of C's preprocessor and of NASM's, files that assemblers read, and NASM's names of the environment.
+    const ELSEWHERE: [&[u8]; 8] =
+        [b"__DATE__", b"__TIME__", b"__TIMESTAMP__", b"__POSIX_TIME__", b"__UTC_", b".include", b"incbin", b"%!"];
+    let is_of_elsewhere = |at: usize| {
+        let rest = code.get(at..).unwrap_or_default();
+        rest.first().is_some_and(|first| b"_.i%".contains(first)) && ELSEWHERE.iter().any(|word| rest.starts_with(word))
+    };
+    !(0..code.len()).any(is_of_elsewhere)
 }
 
 fn hash_of(path: &Path) -> Option<[u8; 32]> {

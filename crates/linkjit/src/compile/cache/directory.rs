@@ -15,6 +15,8 @@ use super::CacheKey;
 
 /// The number of folders, one for each first digit of a key.
 const FOLDERS: u64 = 16;
+/// A file takes at least so many bytes.
+const BLOCK: u64 = 4096;
 /// What each entry begins with: what it is, and its version.
 const MAGIC: &[u8; 16] = b"linkjit cache 1\n";
 /// Names of files that are being written begin with this.
@@ -32,11 +34,7 @@ impl Directory {
     /// Makes the directory, unless it is there.
     pub(super) fn open(path: &Path, limit: u64) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path)?;
+        make(&path)?;
         // What is in it is run.
         if !linkjit_host::file::is_own(&path)? {
             let why = format!("{}: others may write into this directory", path.display());
@@ -65,14 +63,17 @@ impl Directory {
 
     pub(super) fn insert(&self, key: &CacheKey, content: &[u8]) -> io::Result<()> {
         let limit = self.limit / FOLDERS;
-        let size = (MAGIC.len() + blake3::OUT_LEN + content.len()) as u64;
+        let size = ((MAGIC.len() + blake3::OUT_LEN + content.len()) as u64).next_multiple_of(BLOCK);
         if size > limit {
             return Ok(());
         }
         let path = self.file(key);
         let folder = path.parent().unwrap_or(&self.path);
-        fs::create_dir_all(folder)?;
-        make_room(folder, limit - size);
+        make(folder)?;
+        // Looking at all files takes longer than compiling a small function.
+        if size > limit / 64 || key.as_bytes()[1].is_multiple_of(32) {
+            make_room(folder, limit - size);
+        }
         let unfinished = folder.join(format!("{UNFINISHED}{:x}-{:x}", std::process::id(), unique()));
         let written = File::create_new(&unfinished).and_then(|mut file| {
             file.write_all(MAGIC)?;
@@ -91,6 +92,15 @@ impl Directory {
         let (folder, file) = name.split_at(1);
         self.path.join(folder).join(file)
     }
+}
+
+/// Makes a directory that is the user's alone, unless it is there.
+fn make(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// The content of an entry, if it is whole.
@@ -116,8 +126,9 @@ fn make_room(folder: &Path, limit: u64) {
         if is_unfinished && used.elapsed().is_ok_and(|time| time > PATIENCE) {
             let _gone = fs::remove_file(entry.path());
         } else if !is_unfinished {
-            size += metadata.len();
-            files.push((used, metadata.len(), entry.path()));
+            let length = metadata.len().next_multiple_of(BLOCK);
+            size += length;
+            files.push((used, length, entry.path()));
         }
     }
     files.sort();
