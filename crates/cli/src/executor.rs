@@ -18,7 +18,7 @@ use crate::inputs;
 use crate::report::Failure;
 use crate::wine;
 
-/// Whoever reads standard error does so soon.
+/// The reader of standard error gets it within that time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves one session; returns the exit code.
@@ -228,7 +228,7 @@ fn shell(command: &str) -> Command {
 #[cfg(windows)]
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("cmd");
-    // It takes the outermost quotation marks away, and no others. What the user has it begin with might print something.
+    // It takes the outermost quotation marks away, and no others. A command of the user that it begins with might print something.
     std::os::windows::process::CommandExt::raw_arg(&mut shell, format!("/D /S /C \"{command}\""));
     shell
 }

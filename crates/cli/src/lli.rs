@@ -39,7 +39,7 @@ pub(crate) fn as_run(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
     let is_lazy = options.iter().any(|option| option == "--lazy");
     let mut seen_lazy = false;
     options.retain(|option| option != "--lazy" || is_lazy && !std::mem::replace(&mut seen_lazy, true));
-    // What follows `-` is for the program, so it comes last.
+    // The words after `-` are for the program, so it comes last.
     let name = ["--program-name".into(), name_of_program.unwrap_or_else(|| program.clone())];
     let to_main = others.iter().any(|other| other == "--jd").then(|| ["--jd".into(), "main".into()]);
     let inputs = others.into_iter().chain(to_main.into_iter().flatten()).chain([program, "--".into()]);

@@ -10,8 +10,8 @@ use std::time::Duration;
 use linkjit::executor::ObjectFormat;
 use linkjit::llvm::{self, Llvm, Options};
 use linkjit::{
-    CachedCompiler, CompiledModule, Compiler, Error, IrCompiler, Language, ObjectCache, Optimization, Result,
-    SourceModule, SystemCompiler,
+    CachedCompiler, CompiledModule, Compiler, Error, IrCompiler, Language, ObjectCache, OptLevel, Result, SourceModule,
+    SystemCompiler,
 };
 use linkjit_host::temporary::PrivateDirectory;
 use linkjit_link::source::Source;
@@ -31,7 +31,7 @@ pub(crate) const STDIN: &str = "-";
 pub(crate) struct SourceCompiler {
     format: ObjectFormat,
     /// The level that is asked for.
-    optimization: Option<Optimization>,
+    optimization: Option<OptLevel>,
     is_lazy: bool,
     has_colors: bool,
     flags: Vec<OsString>,
@@ -60,7 +60,7 @@ impl SourceCompiler {
     /// # Errors
     /// If the environment names a cache that can't be used.
     pub(crate) fn for_run(options: &RunOptions, format: ObjectFormat, is_json: bool) -> Result<Self> {
-        let level = |flag: &OsString| flag.to_str().and_then(Optimization::from_flag);
+        let level = |flag: &OsString| flag.to_str()?.strip_prefix("-O").and_then(OptLevel::parse);
         Ok(Self {
             optimization: options.flags.iter().rev().find_map(level),
             is_lazy: options.lazy,
@@ -164,7 +164,7 @@ impl SourceCompiler {
     fn ir_compiler(&self) -> &std::result::Result<IrCompiler, llvm::Error> {
         self.ir_compiler.get_or_init(|| {
             let mut options = Options::default();
-            options.optimization = self.optimization.unwrap_or_default().into();
+            options.optimization = self.optimization.unwrap_or_default();
             // As lli does.
             options.passes = self.optimization.is_none().then(|| IrCompiler::NO_OPTIMIZATION.to_owned());
             let compiler = IrCompiler::new(Llvm::open()?, options);

@@ -43,7 +43,7 @@ fn the_environment_has_flags_too() {
     let mut command = fixtures.command(&["run", "a.c", "b.cpp", "-DB=2"]);
     let variables = [("CPPFLAGS", "-DA='1'"), ("CFLAGS", "-DB=8 -UB"), ("CXXFLAGS", "-std=c++17"), ("CC", "cc -Wall")];
     check(&Outcome::run(command.envs(variables)), 105, "");
-    // What is for one standard of one language is not for the other.
+    // A standard of one language is not for the other.
     check(&fixtures.linkjit(&["run", "a.c", "b.cpp", "-DA=1", "-DB=2", "-std=c++17", "-std=c11", "-Werror"]), 105, "");
 }
 
@@ -81,7 +81,7 @@ fn languages_are_known_by_their_names() {
         assert_eq!((&*outcome.out, &*outcome.err), ("fine\n", ""), "{name}");
     }
     fixtures.write("a.m", "#include <stdio.h>\n@interface A\n+ (int)f;\n@end\n@implementation A\n+ (int)f { return 4; }\n@end\nint main() { return [A f]; }");
-    // Whoever has these compilers sees that they work, and the others are told what to install.
+    // With these compilers the sources run; without, the error says what to install.
     let others = [
         ("a.m", Path::new("/usr/lib/gcc/x86_64-linux-gnu/12/cc1obj").exists(), "(Debian has it in the package gobjc)"),
         (

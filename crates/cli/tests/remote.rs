@@ -420,7 +420,7 @@ fn executors_serve_over_standard_input_and_output() {
         assert_eq!(said, ["atexit", "from elsewhere", "hello -1"]);
         assert!(matches!(outcome.code, Some(6 | 0)), "{:?}", outcome.code);
     }
-    // What shells have other than commands.
+    // Shells have more than commands.
     fixtures.c("looks.o", "#include <stdlib.h>\nint main(void) { return atoi(getenv(\"A\")) + atoi(getenv(\"B\")); }");
     let executor = format!("exec:B=4; export B && A=5 '{linkjit}' executor --stdio");
     assert_eq!(fixtures.linkjit(&["run", "--executor", &executor, "looks.o"]).code, Some(9));

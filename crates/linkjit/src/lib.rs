@@ -56,7 +56,7 @@ mod symbol_name;
 mod update;
 
 pub use compile::{
-    CacheKey, CachedCompiler, Code, CompiledModule, Compiler, IrCompiler, Language, ObjectCache, Optimization,
+    CacheKey, CachedCompiler, Code, CompiledModule, Compiler, IrCompiler, Language, ObjectCache, OptLevel,
     SourceModule, SystemCompiler,
 };
 pub use crt::CrtProvider;

@@ -48,7 +48,7 @@ fn a_directory_keeps_what_was_used_last_within_its_limit() {
     let recent = key(0);
     cache.insert(&recent, vec![1; 1000]);
     for number in 1..100 {
-        // What is a minute old is the oldest.
+        // An entry that is a minute old is the oldest.
         let old = SystemTime::now() - Duration::from_secs(60);
         files(&path)
             .iter()

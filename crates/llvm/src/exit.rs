@@ -53,7 +53,7 @@ impl Drop for Stay {
 pub(crate) extern "C" fn wait() {
     let mut using = lock();
     using.ends_in = Some(std::thread::current().id());
-    // Whether all have left or time is up, the process ends.
+    // The process ends, also if time is up and not all have left.
     let _outcome = LEFT.wait_timeout_while(using, PATIENCE, |using| using.stays > 0);
 }
 

@@ -58,18 +58,32 @@ pub enum OptLevel {
 }
 
 impl OptLevel {
-    /// The level that follows `-O` in a command: `0` to `3`, `s`, `z`.
+    /// The level that follows `-O` in a command: `0` to `3`, `s`, `z`. As for compilers, nothing and `g` are close to `O1`,
+    /// `4` and `fast` to `O3`.
     #[must_use]
     pub fn parse(level: &str) -> Option<Self> {
         Some(match level {
             "0" => Self::O0,
-            "1" => Self::O1,
+            "" | "1" | "g" => Self::O1,
             "2" => Self::O2,
-            "3" => Self::O3,
+            "3" | "4" | "fast" => Self::O3,
             "s" => Self::Os,
             "z" => Self::Oz,
             _ => return None,
         })
+    }
+
+    /// The character that follows `-O` in a command.
+    #[must_use]
+    pub fn letter(self) -> char {
+        match self {
+            Self::O0 => '0',
+            Self::O1 => '1',
+            Self::O2 => '2',
+            Self::O3 => '3',
+            Self::Os => 's',
+            Self::Oz => 'z',
+        }
     }
 
     pub(crate) fn pipeline(self) -> &'static str {

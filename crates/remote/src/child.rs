@@ -100,7 +100,7 @@ impl Child {
                     stream.set_nonblocking(false).map_err(&failed)?;
                     let mut transport = Transport::tcp(stream).map_err(&failed)?;
                     let (token, presented) = (token.clone(), presented.clone());
-                    // Whoever does not know the token is another process of this machine, and nobody waits for that.
+                    // A process of this machine that does not know the token is a stranger, and nobody waits for that.
                     let admit = move || {
                         if greeting::admit(&mut transport, &token).is_ok() {
                             let _late = presented.send(transport);

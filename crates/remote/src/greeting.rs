@@ -31,7 +31,7 @@ pub(crate) fn greet(transport: &mut Transport, token: &Token, start: Duration) -
     in_time(transport, start + PATIENCE, |reader, writer| {
         let greeting = [&MAGIC[..], &VERSION.to_le_bytes(), &sized(token.bytes())].concat();
         let greeted = writer.write_all(&greeting).and_then(|()| writer.flush());
-        // Whoever has gone has perhaps said something before, by which it is known.
+        // A peer that has gone may have said something before, by which it is known.
         match (greeted, read_version(reader)) {
             (Err(gone), Err(error)) if error.kind() != io::ErrorKind::InvalidData => return Err(gone),
             (_, version) => version?,

@@ -59,7 +59,7 @@ impl Door {
         loop {
             let transport = match accept() {
                 Ok(transport) => transport,
-                // Whoever came has gone already.
+                // The one who came has gone already.
                 Err(error)
                     if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) =>
                 {
@@ -67,7 +67,7 @@ impl Door {
                     continue;
                 }
                 Err(error) => {
-                    // Whoever serves a session listens no more.
+                    // A server of a session listens no more.
                     let _served = self.sessions.send(Err(error));
                     return;
                 }

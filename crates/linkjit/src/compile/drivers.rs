@@ -252,7 +252,7 @@ impl Driver {
     pub(super) fn ask<'a>(&self, options: impl IntoIterator<Item = &'a OsStr>) -> Option<String> {
         let (program, arguments) = self.command.split_first()?;
         let mut command = std::process::Command::new(program);
-        // What is to serve the program, a sanitizer perhaps, is not for the compiler.
+        // A library that is to serve the program, a sanitizer perhaps, is not for the compiler.
         command.env_remove("LD_PRELOAD");
         let output = command.args(arguments).args(options).stdin(std::process::Stdio::null()).output().ok()?;
         String::from_utf8(output.stdout).ok()

@@ -5,17 +5,16 @@ use std::env::consts::ARCH;
 use linkjit_executor::{ObjectFormat, Target};
 use linkjit_link::object;
 use linkjit_link::source::Source;
-use linkjit_llvm::{Llvm, OptLevel, Options};
+use linkjit_llvm::{Llvm, Options};
 
-use super::{CacheKey, CompiledModule, Compiler, ObjectCache, Optimization, SourceModule};
+use super::{CacheKey, CompiledModule, Compiler, ObjectCache, SourceModule};
 use crate::error::{Error, Result};
 
 /// Compiles LLVM IR and bitcode with an LLVM library that is opened when the program runs.
 ///
 /// A session has one that it opens when it is first given IR: the library that the environment's `LINKJIT_LLVM` names, or
 /// else the newest that is installed. It makes good code of the IR as it is, without optimizing that first, as `lli` does.
-/// [`JitBuilder::ir_compiler`](crate::JitBuilder::ir_compiler)
-/// gives it another one.
+/// [`JitBuilder::ir_compiler`](crate::JitBuilder::ir_compiler) gives it another one.
 #[derive(Clone, Debug)]
 pub struct IrCompiler {
     llvm: Llvm,
@@ -145,23 +144,10 @@ impl Cache {
 impl Compiler for IrCompiler {
     fn compile(&self, module: &SourceModule) -> Result<CompiledModule> {
         let mut own = self.clone();
-        own.options.optimization = module.optimization().into();
+        own.options.optimization = module.optimization();
         own.options.triple = module.target_triple().map(str::to_owned).or(own.options.triple);
         let source = Source::new(module.name().to_string_lossy(), module.read()?.into_owned());
         own.compile_source(&source, (ARCH, module.object_format()))
-    }
-}
-
-impl From<Optimization> for OptLevel {
-    fn from(level: Optimization) -> Self {
-        match level {
-            Optimization::O0 => Self::O0,
-            Optimization::O1 => Self::O1,
-            Optimization::O2 => Self::O2,
-            Optimization::O3 => Self::O3,
-            Optimization::Os => Self::Os,
-            Optimization::Oz => Self::Oz,
-        }
     }
 }
 

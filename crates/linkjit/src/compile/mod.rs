@@ -12,7 +12,6 @@ mod fields;
 mod ir;
 mod language;
 mod module;
-mod optimization;
 pub(crate) mod runtime;
 mod system;
 
@@ -20,8 +19,8 @@ pub use cache::{CacheKey, CachedCompiler, ObjectCache};
 pub use ir::IrCompiler;
 pub(crate) use ir::triple_of;
 pub use language::Language;
+pub use linkjit_llvm::OptLevel;
 pub use module::{Code, SourceModule};
-pub use optimization::Optimization;
 pub use system::SystemCompiler;
 
 use std::fmt;

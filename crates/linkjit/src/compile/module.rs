@@ -9,18 +9,18 @@ use linkjit_executor::ObjectFormat;
 use linkjit_link::source::Source;
 
 use super::language::{self, Language};
-use super::{Compiler, Optimization, SystemCompiler};
+use super::{Compiler, OptLevel, SystemCompiler};
 use crate::error::{Error, Result};
 
 /// A module to compile: a file or a text, the language, the target, and options.
 ///
 /// ```
 /// # fn main() -> linkjit::Result<()> {
-/// use linkjit::{Optimization, SourceModule};
+/// use linkjit::{OptLevel, SourceModule};
 ///
 /// let jit = linkjit::Jit::host()?;
 /// let text = "int answer(void) { return ANSWER; }";
-/// let module = SourceModule::text("answer.c", text).flag("-DANSWER=42").optimize(Optimization::O1);
+/// let module = SourceModule::text("answer.c", text).flag("-DANSWER=42").optimize(OptLevel::O1);
 /// jit.add_object(module.compile()?)?;
 /// // SAFETY: a function of this type.
 /// let answer = unsafe { jit.lookup_fn::<unsafe extern "C" fn() -> i32>("answer")? };
@@ -34,7 +34,7 @@ pub struct SourceModule {
     language: Option<Language>,
     format: ObjectFormat,
     triple: Option<String>,
-    optimization: Optimization,
+    optimization: OptLevel,
     has_sections: bool,
     has_colors: bool,
     flags: Vec<OsString>,
@@ -74,7 +74,7 @@ impl SourceModule {
             language: None,
             format: ObjectFormat::HOST,
             triple: None,
-            optimization: Optimization::default(),
+            optimization: OptLevel::default(),
             has_sections: false,
             has_colors: false,
             flags: Vec::new(),
@@ -104,9 +104,9 @@ impl SourceModule {
         self
     }
 
-    /// Sets the level of optimization; by default it is [`Optimization::O2`].
+    /// Sets the level of optimization; by default it is [`OptLevel::O2`].
     #[must_use]
-    pub fn optimize(mut self, level: Optimization) -> Self {
+    pub fn optimize(mut self, level: OptLevel) -> Self {
         self.optimization = level;
         self
     }
@@ -222,7 +222,7 @@ impl SourceModule {
 
     /// Returns its level of optimization.
     #[must_use]
-    pub fn optimization(&self) -> Optimization {
+    pub fn optimization(&self) -> OptLevel {
         self.optimization
     }
 

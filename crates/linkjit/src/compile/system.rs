@@ -168,7 +168,7 @@ fn identity(module: &SourceModule, driver: &Driver) -> Option<Vec<u8>> {
     Some(writer.finish())
 }
 
-/// What `-march=native` stands for. `None` if the system doesn't say it in a file.
+/// The processor that `-march=native` stands for. `None` if the system doesn't say it in a file.
 fn processor() -> Option<Vec<u8>> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let names = ["vendor_id", "cpu family", "model", "stepping", "flags"];
@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
         let files =
             Files { input, includes: self.includes.or(here), object: &self.object, dependencies: &self.dependencies };
         let mut command = Command::new(driver.program());
-        // What is to serve the program, a sanitizer perhaps, is not for the compiler.
+        // A library that is to serve the program, a sanitizer perhaps, is not for the compiler.
         command.env_remove("LD_PRELOAD");
         command.args(driver.command.iter().skip(1)).args(driver.arguments(module, &self.code, &files));
         if self.is_piped {

@@ -77,7 +77,7 @@ impl JitDylib {
             self.session().warn_of(&compiled);
             return self.add_lazy_object(compiled.object);
         };
-        // What serves the libraries must not need the linker when they call it.
+        // An allocator that serves the libraries must not need the linker when they call it.
         let allocator = self.session().executor().allocator_names();
         let serves = |definition: &Definition| allocator.iter().any(|name| name.as_bytes() == linker_name(definition));
         if module.definitions().any(|definition| serves(&definition)) {

@@ -13,7 +13,7 @@ type Units = Arc<Mutex<std::vec::IntoIter<ObjectId>>>;
 impl JitDylib {
     /// Has the session's threads materialize the units that are here and wait for somebody who needs them, in the order in
     /// which they were added, and returns at once: functions of [lazy IR](JitDylib::add_lazy_ir) are compiled while the
-    /// program runs. Who needs one that is being made waits for it. What fails is told when it is needed.
+    /// program runs. A lookup that needs one that is being made waits for it. Errors are told when somebody needs the unit.
     ///
     /// If the session has [no threads](crate::SessionOptions::threads), nothing is done.
     ///

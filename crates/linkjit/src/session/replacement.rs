@@ -128,7 +128,7 @@ impl ExecutionSession {
             // Another replacement waits for what this executor is asked, and knows the one before only.
             self.executor().shut_down();
         }
-        // What the user drops with the tables that are in use no more is dropped with no right.
+        // The user drops things with the tables that are in use no more: with no right held.
         drop((linking, initializing));
         drop(old);
         replaced

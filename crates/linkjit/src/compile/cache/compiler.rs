@@ -186,7 +186,7 @@ fn encode_variants(variants: &[Vec<Included>]) -> Vec<u8> {
     writer.finish()
 }
 
-/// Reads a list of variants. What is no such list is none.
+/// Reads a list of variants; nothing if the bytes are no such list.
 fn variants(list: &[u8]) -> Option<Vec<Vec<Included>>> {
     let mut reader = Reader::new(list);
     let count = reader.number()?;

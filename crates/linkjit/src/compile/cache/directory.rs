@@ -17,7 +17,7 @@ use super::CacheKey;
 const FOLDERS: u64 = 16;
 /// A file takes at least so many bytes.
 const BLOCK: u64 = 4096;
-/// What each entry begins with: what it is, and its version.
+/// The beginning of each entry: its kind, and the version of that.
 const MAGIC: &[u8; 16] = b"linkjit cache 1\n";
 /// Names of files that are being written begin with this.
 const UNFINISHED: &str = "new-";
@@ -35,7 +35,7 @@ impl Directory {
     pub(super) fn open(path: &Path, limit: u64) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         make(&path)?;
-        // What is in it is run.
+        // Its objects are run.
         if !linkjit_host::file::is_own(&path)? {
             let why = format!("{}: others may write into this directory", path.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
@@ -53,7 +53,7 @@ impl Directory {
             let _gone = fs::remove_file(&path);
             return None;
         };
-        // What was used last stays longest. Windows takes the time from those only who may write.
+        // The entry that was used last stays longest. Windows takes the time from those only who may write.
         let file = if cfg!(windows) { File::options().append(true).open(&path).unwrap_or(file) } else { file };
         let _without = file.set_modified(SystemTime::now());
         let start = bytes.len() - content.len();

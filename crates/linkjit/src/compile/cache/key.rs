@@ -20,7 +20,7 @@ impl CacheKey {
         Self::of([compiler.as_bytes(), input])
     }
 
-    /// The key of what is made from these parts. Where one ends and the next begins makes a difference.
+    /// The key of what is made from these parts. The places where one ends and the next begins make a difference.
     #[must_use]
     pub fn of<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Self {
         let mut hasher = blake3::Hasher::new();
