@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use linkjit::Language;
 
+use crate::repl::{self, ReplOptions};
 use crate::report::Reporter;
 use crate::sources::STDIN;
 use crate::{command_line, inputs, lli};
@@ -94,6 +95,9 @@ pub(crate) enum Command {
     /// Show what is in an object or archive: sections, blocks, symbols, edges
     #[command(arg_required_else_help = true)]
     Graph(GraphOptions),
+    /// Run C++ interactively
+    #[command(after_help = repl::HELP)]
+    Repl(Box<ReplOptions>),
     /// Run the code that a session in another process links
     #[command(arg_required_else_help = true)]
     Executor(ExecutorOptions),
@@ -217,7 +221,7 @@ pub(crate) enum ExecutorKind {
 }
 
 impl ExecutorKind {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text {
             "in-process" => Ok(Self::InProcess),
             "child" => Ok(Self::Child),
@@ -294,7 +298,7 @@ pub(crate) enum Crt {
 }
 
 impl Crt {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once('=').unwrap_or((text, "")) {
             ("built-in", "") => Ok(Self::BuiltIn),
             ("visual-studio", "") => Ok(Self::VisualStudio),
@@ -401,7 +405,12 @@ impl Invocation {
 
     pub(crate) fn parse(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut command = Self::command();
-        let line = command_line::for_clap(line.collect(), command.find_subcommand("run"));
+        let mut line = command_line::for_clap(line.collect(), command.find_subcommand("run"));
+        let subcommand = (1..line.len()).find(|&at| !line[at].as_encoded_bytes().starts_with(b"-"));
+        if let Some(at) = subcommand.filter(|&at| line[at] == "repl") {
+            let words: Vec<_> = line.drain(at + 1..).collect();
+            line.extend(repl::for_clap(words));
+        }
         let matches = command.try_get_matches_from_mut(line)?;
         let mut invocation = Self::from_arg_matches(&matches)?;
         if let Command::Lli { arguments } = &mut invocation.command {

@@ -7,6 +7,7 @@
 
 mod args;
 mod command_line;
+mod crt;
 mod executor;
 mod graph;
 mod inputs;
@@ -14,6 +15,7 @@ mod jitlink;
 mod lli;
 mod one_liner;
 mod progress;
+mod repl;
 mod report;
 mod run;
 mod script;
@@ -45,6 +47,7 @@ pub extern "C-unwind" fn main(_argc: c_int, _argv: *const *const c_char) -> c_in
         Command::Lli { .. } => Ok(0),
         Command::Jitlink { arguments } => Ok(jitlink::main(arguments)),
         Command::Executor(options) => executor::serve(&options).map_err(|failure| vec![failure]),
+        Command::Repl(options) => repl::repl(*options).map_err(|failure| vec![failure]),
         Command::Graph(options) => graph::graph(&options).map(|()| 0).map_err(|failure| vec![failure]),
     };
     done.unwrap_or_else(|failures| {

@@ -60,6 +60,12 @@ pub(crate) enum Failure {
     /// `graph` asks for a member that isn't there.
     #[error("{file}: no member '{member}'")]
     NoMember { file: String, member: String },
+    /// The REPL can't go on.
+    #[error(transparent)]
+    Repl(#[from] linkjit_repl::Error),
+    /// Standard input can't be read.
+    #[error("standard input: {0}")]
+    Input(String),
     /// Standard output can't be written.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -207,6 +213,8 @@ impl<'a> Line<'a> {
             Failure::NoExecutor { .. } => Self { kind: "no-executor", ..line },
             Failure::Scratch(_) => Self { kind: "scratch", ..line },
             Failure::Serving(_) => Self { kind: "serving", ..line },
+            Failure::Repl(_) => Self { kind: "repl", ..line },
+            Failure::Input(_) => Self { kind: "input", ..line },
             Failure::Output(_) => Self { kind: "output", ..line },
         }
     }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use linkjit::executor::{Executor, InProcess, ObjectFormat};
-use linkjit::{CompiledModule, CrtProvider, ExecAddr, Jit, JitDylib, MatchScope, SymbolLookupSet, SystemCompiler};
+use linkjit::{CompiledModule, ExecAddr, Jit, JitDylib, MatchScope, SymbolLookupSet};
 use linkjit_host::temporary::{self, PrivateDirectory};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
 use linkjit_link::source::Source;
 
-use crate::args::{Crt, Item, MAIN, RunOptions};
+use crate::args::{Item, MAIN, RunOptions};
+use crate::crt;
 use crate::executor;
 use crate::inputs::{self, Kind};
 use crate::progress::{Progress, Watch};
@@ -45,7 +46,7 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     let directories = options.directories.iter().cloned().chain(developers_directories(format));
     let jit = directories.fold(Jit::builder().executor(executor), linkjit::JitBuilder::library_path);
     let jit = options.window_size.into_iter().fold(jit, linkjit::JitBuilder::window_size);
-    let crt = crt(options, format).map_err(one)?;
+    let crt = crt::provider(options.crt.as_ref(), need_mingw(options, format)).map_err(one)?;
     let crt_directories = crt.directories().to_vec();
     let mut progress = Progress::new(!reporter.is_json());
     let mut times = Times::default();
@@ -142,23 +143,11 @@ pub(crate) fn run(options: &RunOptions, reporter: &Reporter) -> Result<i32, Vec<
     }
 }
 
-/// The C runtime that is asked for. What MinGW's compilers have compiled needs the runtime that these have the headers of,
-/// if they are there.
-fn crt(options: &RunOptions, format: ObjectFormat) -> linkjit::Result<CrtProvider> {
+/// Says whether inputs need MinGW's C runtime.
+fn need_mingw(options: &RunOptions, format: ObjectFormat) -> bool {
     let is_cross = ObjectFormat::HOST != format;
     let needs = |item: &Item| is_cross && matches!(item, Item::Source { .. } | Item::Code { .. }) || needs_mingw(item);
-    match &options.crt {
-        None if format == ObjectFormat::Coff && options.items.iter().any(needs) => {
-            let library =
-                SystemCompiler::file(format, "-print-file-name=libmingw32.a").and_then(|path| path.canonicalize().ok());
-            let directory = library.as_deref().and_then(|path| path.parent()?.parent());
-            directory.map_or_else(|| Ok(CrtProvider::built_in()), CrtProvider::mingw)
-        }
-        None | Some(Crt::BuiltIn) => Ok(CrtProvider::built_in()),
-        Some(Crt::VisualStudio) => CrtProvider::visual_studio(),
-        Some(Crt::Xwin(directory)) => CrtProvider::xwin(directory),
-        Some(Crt::MinGw(directory)) => CrtProvider::mingw(directory),
-    }
+    format == ObjectFormat::Coff && options.items.iter().any(needs)
 }
 
 fn needs_mingw(item: &Item) -> bool {

@@ -26,7 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("remote", &["linkjit-executor"]),
     ("llvm", &[]),
     ("linkjit", &["linkjit-target", "linkjit-host", "linkjit-link", "linkjit-executor", "linkjit-ir", "linkjit-llvm"]),
-    ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-remote"]),
+    ("repl", &["linkjit", "linkjit-remote"]),
+    ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-remote", "linkjit-repl"]),
     ("xtask", &[]),
     ("fuzz", &["linkjit", "linkjit-host", "linkjit-ir", "linkjit-link", "linkjit-remote"]),
 ];
@@ -157,6 +158,8 @@ fn unsafe_code_is_only_in_executor_and_linkjit() {
             "crates/llvm/tests/",
             // It stands in for the executor, and ends what it has begun: nothing is run.
             "crates/fuzz/",
+            // It calls what users type.
+            "crates/repl/src/runner.rs",
             "crates/cli/src/main.rs",
             "crates/cli/src/run.rs",
             "crates/cli/src/jitlink/execute.rs",
@@ -213,7 +216,7 @@ fn dependencies_point_one_way() {
     }
     report(
         &found,
-        "the arrows are cli -> linkjit -> {link, executor} -> {target, host}, linkjit -> {ir, llvm}, cli -> {link, remote}, remote -> executor; link and \
+        "the arrows are cli -> linkjit -> {link, executor} -> {target, host}, linkjit -> {ir, llvm}, cli -> {link, remote, repl}, repl -> {linkjit, remote}, remote -> executor; link and \
          executor do not know each other, and a satellite knows linkjit only",
     );
 }

@@ -38,7 +38,7 @@ const ORDER: &[(&str, &[&str])] = &[
         "linkjit",
         &["compile", "session", "materialization", "generators", "batch", "lookup", "lazy", "update", "platform"],
     ),
-    ("cli", &["jitlink", "wine"]),
+    ("cli", &["jitlink", "wine", "repl"]),
     ("xtask", &["bench", "fuzz"]),
 ];
 

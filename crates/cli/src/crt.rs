@@ -1,0 +1,23 @@
+//! The C runtime of Windows that linked code gets.
+
+use linkjit::executor::ObjectFormat;
+use linkjit::{CrtProvider, SystemCompiler};
+
+use crate::args::Crt;
+
+/// The runtime that is asked for. What MinGW's compilers have compiled needs the runtime that these have the headers of,
+/// if they are there.
+pub(crate) fn provider(asked_for: Option<&Crt>, needs_mingw: bool) -> linkjit::Result<CrtProvider> {
+    match asked_for {
+        None if needs_mingw => {
+            let library = SystemCompiler::file(ObjectFormat::Coff, "-print-file-name=libmingw32.a");
+            let library = library.and_then(|path| path.canonicalize().ok());
+            let directory = library.as_deref().and_then(|path| path.parent()?.parent());
+            directory.map_or_else(|| Ok(CrtProvider::built_in()), CrtProvider::mingw)
+        }
+        None | Some(Crt::BuiltIn) => Ok(CrtProvider::built_in()),
+        Some(Crt::VisualStudio) => CrtProvider::visual_studio(),
+        Some(Crt::Xwin(directory)) => CrtProvider::xwin(directory),
+        Some(Crt::MinGw(directory)) => CrtProvider::mingw(directory),
+    }
+}

@@ -1,0 +1,125 @@
+//! `linkjit repl`: reads inputs from files, the command line, a terminal or standard input, and shows what becomes of them.
+
+mod assistant;
+mod options;
+mod start;
+mod terminal;
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use linkjit_repl::{Display, Failure as InputFailure, Options, Outcome, Repl, Shape, shape};
+
+pub(crate) use options::{HELP, ReplOptions, for_clap};
+
+use crate::FAILURE;
+use crate::report::Failure;
+
+/// Runs inputs until there are no more; returns the exit code.
+pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
+    let is_terminal = io::stdin().is_terminal();
+    let clang = Options {
+        target: options.target.clone(),
+        color: io::stderr().is_terminal(),
+        arguments: options.clang.clone(),
+        front_end: None,
+    };
+    let (code, files, libraries) = (options.code.clone(), options.files.clone(), options.libraries.clone());
+    let mut repl = Repl::start(clang, start::starter(options))?;
+    let mut shown = Shown::default();
+    for library in libraries {
+        let added = repl.add_library(&format!("-l{library}"))?;
+        shown.show(added)?;
+    }
+    if shown.has_failed {
+        return Ok(FAILURE);
+    }
+    let files = files.iter().map(|file| format!("%load {}", file.display()));
+    let given: Vec<_> = files.chain(code).collect();
+    if !given.is_empty() {
+        for input in given {
+            if !shown.show(repl.execute(&input)?)? || shown.has_failed {
+                break;
+            }
+        }
+    } else if is_terminal {
+        terminal::read(&mut repl, &mut shown)?;
+    } else {
+        read_lines(&mut repl, &mut shown)?;
+    }
+    finish(repl, &shown, is_terminal)
+}
+
+/// Ends the program as it would end by itself.
+fn finish(repl: Repl, shown: &Shown, is_terminal: bool) -> Result<i32, Failure> {
+    if let Some(code) = shown.exited {
+        return Ok(code);
+    }
+    let code = repl.close()?.unwrap_or(0);
+    let failed = if shown.has_failed && !is_terminal { FAILURE } else { 0 };
+    Ok(if code == 0 { failed } else { code })
+}
+
+/// Reads inputs of one or several lines.
+fn read_lines(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
+    let mut text = String::new();
+    for line in io::stdin().lock().lines() {
+        text += &line.map_err(|error| Failure::Input(error.to_string()))?;
+        if text.starts_with('%') || shape(&text) == Shape::Whole {
+            let input = std::mem::take(&mut text);
+            if !input.trim().is_empty() && !shown.show(repl.execute(&input)?)? {
+                return Ok(());
+            }
+        } else {
+            text.push('\n');
+        }
+    }
+    if !text.trim().is_empty() {
+        shown.show(repl.execute(&text)?)?;
+    }
+    Ok(())
+}
+
+/// What was shown so far.
+#[derive(Debug, Default)]
+struct Shown {
+    has_failed: bool,
+    /// The program has ended itself with this code.
+    exited: Option<i32>,
+}
+
+impl Shown {
+    /// Shows what has become of an input; returns whether the user wants to go on.
+    fn show(&mut self, outcome: Outcome) -> Result<bool, Failure> {
+        let mut out = io::stdout().lock();
+        // The program has written to both, too.
+        eprint!("{}", outcome.diagnostics);
+        write!(out, "{}", outcome.text)?;
+        for display in &outcome.displays {
+            show_display(&mut out, display)?;
+        }
+        if let Some(value) = &outcome.value {
+            writeln!(out, "({}) {}", value.type_name, value.text)?;
+        }
+        out.flush()?;
+        self.has_failed |= outcome.failure.is_some();
+        match outcome.failure {
+            // The compiler has said it.
+            None | Some(InputFailure::Rejected) => {}
+            Some(InputFailure::Exited(code)) => {
+                self.exited = Some(code);
+                return Ok(false);
+            }
+            Some(failure) => eprintln!("error: {failure}"),
+        }
+        Ok(!outcome.quits)
+    }
+}
+
+/// Shows text; of others there is only a kind and a size to show.
+fn show_display(out: &mut impl Write, display: &Display) -> io::Result<()> {
+    if display.mime.starts_with("text/") {
+        out.write_all(&display.data)?;
+        return writeln!(out);
+    }
+    writeln!(out, "[{}, {} bytes]", display.mime, display.data.len())
+}

@@ -1,0 +1,66 @@
+//! Inputs that a user types: editing, history, completion, colours.
+
+use std::path::PathBuf;
+
+use linkjit_repl::Repl;
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{CompletionType, Config, Editor};
+
+use super::Shown;
+use super::assistant::Assistant;
+use crate::report::Failure;
+
+/// Inputs that are remembered.
+const REMEMBERED: usize = 10_000;
+const PROMPT: &str = ">>> ";
+
+/// Reads inputs and shows their outcomes until the user leaves.
+pub(super) fn read(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
+    let unusable = |error: ReadlineError| Failure::Input(error.to_string());
+    let config = Config::builder()
+        .max_history_size(REMEMBERED)
+        .map_err(unusable)?
+        .completion_type(CompletionType::List)
+        .bracketed_paste(true)
+        .build();
+    let mut editor = Editor::<Assistant<'_>, FileHistory>::with_config(config).map_err(unusable)?;
+    let interrupt = repl.interrupt();
+    editor.set_helper(Some(Assistant::new(repl)));
+    let remembered = history_file();
+    if let Some(path) = &remembered {
+        // There is none at first.
+        let _none = editor.load_history(path);
+    }
+    // The terminal tells the process that runs the input, too; this one stays.
+    ctrlc::set_handler(move || interrupt.compiler()).map_err(|error| Failure::Input(error.to_string()))?;
+    loop {
+        let input = match editor.readline(PROMPT) {
+            Ok(input) => input,
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => break,
+            Err(error) => return Err(unusable(error)),
+        };
+        if input.trim().is_empty() {
+            continue;
+        }
+        // The history is a comfort.
+        let _kept = editor.add_history_entry(&input);
+        let Some(assistant) = editor.helper() else { break };
+        if !shown.show(assistant.execute(&input)?)? {
+            break;
+        }
+    }
+    if let Some(path) = remembered {
+        let _kept = path.parent().map(std::fs::create_dir_all);
+        let _kept = editor.save_history(&path);
+    }
+    Ok(())
+}
+
+/// The inputs of former sessions.
+fn history_file() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| Some(std::env::home_dir()?.join(".local/state")))?;
+    Some(state.join("linkjit/repl-history"))
+}

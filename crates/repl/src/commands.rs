@@ -1,0 +1,175 @@
+//! Commands: inputs that begin with `%`, and those of cling that begin with a dot.
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use crate::error::Result;
+use crate::libraries;
+use crate::repl::{Failure, Outcome, Repl};
+
+/// What `%help` says.
+const HELP: &str = "\
+Type C++: declarations, statements, expressions. Without a semicolon at its end, an expression is shown; _ is what was
+shown last. Everything may be declared again. A line that ends with a backslash or has open brackets goes on.
+
+  %help             this text
+  %undo             take the last input back
+  %load FILE        run a file as one input (cling: .x FILE, .L FILE)
+  %lib FILE         use an object or a library; %lib -lNAME searches one
+  %include HEADER   #include it: <vector>, or a file
+  %type EXPRESSION  its type; nothing is run
+  %doc NAME         its declarations and their comments
+  %time INPUT       run it, and say how long that took
+  %ir FUNCTION      LLVM IR of a function that was compiled lately
+  %who              functions and variables that inputs have defined
+  %save FILE        write the inputs into a file, which %load takes
+  %rerun            run the inputs again that were lost with their process
+  %reset            forget everything
+  %target           the target that inputs are compiled for
+  %quit             leave (cling: .q)
+";
+
+impl Repl {
+    /// Carries out a command, or evaluates an input that is none.
+    ///
+    /// # Errors
+    /// As [`Repl::evaluate`].
+    pub fn execute(&mut self, text: &str) -> Result<Outcome> {
+        let line = text.trim();
+        let Some((command, argument)) = command_of(line) else { return self.evaluate(text) };
+        let said = |text: String| Ok(Outcome { text, ..Outcome::default() });
+        match command {
+            "help" => said(HELP.into()),
+            "undo" => self.undo(),
+            // Cling's takes files of both kinds.
+            "L" if is_library(argument) => self.add_library(argument),
+            "load" | "L" => self.load(argument),
+            "lib" => self.add_library(argument),
+            "include" => {
+                let quoted = argument.starts_with(['<', '"']);
+                self.evaluate(&if quoted { format!("#include {argument}") } else { format!("#include \"{argument}\"") })
+            }
+            "type" => Ok(match self.front_end()?.type_of(argument)? {
+                Ok(text) => Outcome { text: text + "\n", ..Outcome::default() },
+                Err(diagnostics) => Outcome { diagnostics, failure: Some(Failure::Rejected), ..Outcome::default() },
+            }),
+            "doc" => {
+                let text = self.front_end()?.documentation(argument)?;
+                found(text, || format!("nothing is called '{argument}'"))
+            }
+            "ir" => {
+                let text = self.front_end()?.listing(argument)?;
+                found(text, || format!("no function '{argument}' was compiled lately"))
+            }
+            "time" => {
+                let begin = Instant::now();
+                let outcome = self.execute(argument)?;
+                let text = format!("{:.1} ms\n", begin.elapsed().as_secs_f64() * 1e3);
+                Ok(Outcome { text: outcome.text.clone() + &text, ..outcome })
+            }
+            "who" => said(self.definitions()?),
+            "save" => self.save(argument),
+            "rerun" => self.rerun_all(),
+            "reset" => self.reset().map(|()| Outcome::default()),
+            "target" => said(format!("{}\n", self.target())),
+            "quit" => Ok(Outcome { quits: true, ..Outcome::default() }),
+            _ => Ok(failed(format!("there is no command '%{command}': %help lists them"))),
+        }
+    }
+
+    fn load(&mut self, path: &str) -> Result<Outcome> {
+        match std::fs::read_to_string(path) {
+            // A script's first line is for the system.
+            Ok(text) => self.evaluate(&if text.starts_with("#!") { format!("//{text}") } else { text }),
+            Err(error) => Ok(failed(format!("{path}: {error}"))),
+        }
+    }
+
+    /// Adds an object or a library, now and whenever a new executor is started.
+    ///
+    /// # Errors
+    /// As [`Repl::evaluate`].
+    pub fn add_library(&mut self, library: &str) -> Result<Outcome> {
+        Ok(match libraries::add(self.jit()?, library) {
+            Ok(()) => {
+                self.note_library(library);
+                Outcome::default()
+            }
+            Err(error) => failed(error.to_string()),
+        })
+    }
+
+    fn definitions(&mut self) -> Result<String> {
+        let mut text = String::new();
+        for symbol in self.jit()?.main().symbols()? {
+            let name = symbol.name.text();
+            let is_own = name.contains("__linkjit") || name.starts_with("_ZT") || name.starts_with("_ZN5__lj");
+            // Names that are reserved for compilers.
+            if !is_own && !name.starts_with("__") {
+                let _in_memory = writeln!(text, "{}", linkjit::demangle(&name));
+            }
+        }
+        Ok(text)
+    }
+
+    fn save(&mut self, path: &str) -> Result<Outcome> {
+        let text: String = self.history().map(|input| format!("{}\n", input.trim_end())).collect();
+        Ok(match std::fs::write(path, text) {
+            Ok(()) => Outcome::default(),
+            Err(error) => failed(format!("{path}: {error}")),
+        })
+    }
+
+    fn rerun_all(&mut self) -> Result<Outcome> {
+        let mut all = Outcome::default();
+        for outcome in self.rerun()? {
+            all.diagnostics += &outcome.diagnostics;
+            all.displays.extend(outcome.displays);
+            all.failure = outcome.failure;
+        }
+        Ok(all)
+    }
+}
+
+/// The command of a line, and what follows it.
+fn command_of(line: &str) -> Option<(&str, &str)> {
+    if let Some(rest) = line.strip_prefix('%') {
+        let (command, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        return Some((command, argument.trim()));
+    }
+    let (command, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let command = match command {
+        ".x" => "load",
+        ".L" => "L",
+        ".q" => "quit",
+        ".undo" => "undo",
+        ".help" | ".?" => "help",
+        _ => return None,
+    };
+    Some((command, argument.trim()))
+}
+
+fn is_library(path: &str) -> bool {
+    [".so", ".a", ".o", ".dll", ".lib", ".obj"].iter().any(|end| path.ends_with(end)) || path.contains(".so.")
+}
+
+fn found(text: String, missing: impl FnOnce() -> String) -> Result<Outcome> {
+    Ok(if text.is_empty() { failed(missing()) } else { Outcome { text, ..Outcome::default() } })
+}
+
+fn failed(why: String) -> Outcome {
+    Outcome { failure: Some(Failure::Command(why)), ..Outcome::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_from_inputs() {
+        assert_eq!(command_of("%lib  -lz "), Some(("lib", "-lz")));
+        assert_eq!(command_of(".q"), Some(("quit", "")));
+        assert_eq!(command_of(".5 + x"), None);
+        assert_eq!(command_of("x % 3"), None);
+    }
+}

@@ -1,0 +1,383 @@
+//! The process of clang, and what it is asked (docs/repl-frontend.md).
+
+use std::ffi::OsString;
+use std::io::{self, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::history::Input;
+use crate::wire::{Fields, Frame, invalid};
+
+/// The program.
+const PROGRAM: &str = "linkjit-clang-22";
+/// Names another program.
+const VARIABLE: &str = "LINKJIT_CLANG";
+/// The protocol's.
+const VERSION: u32 = 1;
+/// A snapshot wakes within that time.
+const WAKING: Duration = Duration::from_secs(20);
+
+/// How the front end is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Invocation {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    /// An answer takes no longer, or the process of the front end is ended.
+    pub(crate) limit: Duration,
+}
+
+/// Clang, as a process that can be asked. It may be one of several, of which the others sleep.
+#[derive(Debug)]
+pub(crate) struct FrontEnd {
+    invocation: Invocation,
+    child: Child,
+    input: ChildStdin,
+    frames: Receiver<io::Result<Frame>>,
+    /// The inputs that it has accepted.
+    inputs: usize,
+    /// The process that serves.
+    process: u32,
+    /// As above while it is asked, else 0: who wants to interrupt it needs that.
+    asked: Arc<AtomicU32>,
+    triple: String,
+}
+
+/// What became of an input.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Accepted(Compiled),
+    /// Why it was not.
+    Rejected(String),
+    /// It declares names that are declared already.
+    Redefines {
+        names: Vec<String>,
+        diagnostics: String,
+    },
+}
+
+/// An input that clang has accepted.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    /// Warnings.
+    pub(crate) diagnostics: String,
+    /// Empty if there is nothing to link.
+    pub(crate) object: Vec<u8>,
+    /// The function to call; empty if there is none.
+    pub(crate) entry: String,
+    /// The type of the value that is shown; empty if none is.
+    pub(crate) type_name: String,
+}
+
+/// What may stand in place of a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completions {
+    /// The word begins at this byte.
+    pub start: usize,
+    /// In the order in which they are offered.
+    pub completions: Vec<Completion>,
+}
+
+/// A word, and what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// The word.
+    pub text: String,
+    /// Its type or parameters; may be empty.
+    pub detail: String,
+}
+
+/// A token to be coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Highlight {
+    /// Its first byte.
+    pub start: usize,
+    /// The byte behind it.
+    pub end: usize,
+    /// What it is.
+    pub kind: TokenKind,
+}
+
+/// Kinds of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// `for`
+    Keyword,
+    /// `42`
+    Number,
+    /// `"text"`, `'c'`
+    Text,
+    /// `// why`
+    Comment,
+    /// `#include <vector>`
+    Preprocessor,
+    /// `size`
+    Identifier,
+    /// `+=`
+    Punctuation,
+}
+
+/// Finds the program: beside this one, where `cargo xtask frontend` puts it, in `$PATH`.
+pub(crate) fn find() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(VARIABLE) {
+        return Ok(path.into());
+    }
+    let this = std::env::current_exe().unwrap_or_default();
+    let beside = this.with_file_name(PROGRAM);
+    // target/debug/linkjit, target/debug/deps/TEST
+    let built = this.ancestors().skip(2).take(2).map(|directory| directory.join("frontend").join(PROGRAM));
+    let searched: Vec<PathBuf> = [beside].into_iter().chain(built).collect();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).map(|directory| directory.join(PROGRAM));
+    let found = searched.iter().cloned().chain(in_path).find(|path| path.is_file());
+    found.ok_or(Error::NoFrontEnd { program: PROGRAM, searched })
+}
+
+impl FrontEnd {
+    pub(crate) fn start(invocation: Invocation, asked: Arc<AtomicU32>) -> Result<Self> {
+        let failed = |why: &dyn std::fmt::Display| Error::NotStarted {
+            program: invocation.program.clone(),
+            why: why.to_string(),
+        };
+        let mut command = Command::new(&invocation.program);
+        command.args(&invocation.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // What a user types to interrupt the program is not for the compiler.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().map_err(|error| failed(&error))?;
+        let ends = child.stdin.take().zip(child.stdout.take());
+        let (input, output) = ends.ok_or_else(|| failed(&"it has no pipes"))?;
+        let frames = receive(BufReader::new(output)).map_err(|error| failed(&error))?;
+        let process = child.id();
+        let mut this = Self { invocation, child, input, frames, inputs: 0, process, asked, triple: String::new() };
+        this.greet()?;
+        Ok(this)
+    }
+
+    fn greet(&mut self) -> Result<()> {
+        let Some(greeting) = self.next(self.invocation.limit)? else {
+            let status = self.child.wait().map_err(|error| Error::Protocol(error.to_string()))?;
+            let why = format!("it has ended ({status})");
+            return Err(Error::NotStarted { program: self.invocation.program.clone(), why });
+        };
+        let mut fields = expect(&greeting, b'G')?;
+        let version = fields.number().map_err(protocol)?;
+        if version != VERSION {
+            return Err(Error::Protocol(format!("its version is {version}, not {VERSION}")));
+        }
+        let _clang = fields.text().map_err(protocol)?;
+        self.triple = fields.text().map_err(protocol)?;
+        match self.next(self.invocation.limit)? {
+            Some(frame) => self.note_state(&frame),
+            None => Err(Error::CompilerCrashed),
+        }
+    }
+
+    /// The number of inputs that it has accepted.
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The target that it compiles for.
+    pub(crate) fn triple(&self) -> &str {
+        &self.triple
+    }
+
+    /// Has it parse an input, and compile it if it is to be run. If it is not accepted, or on errors, the state may be one
+    /// of before.
+    pub(crate) fn input(&mut self, input: &Input, run: bool) -> Result<Answer> {
+        let frame = Frame::new(b'I').flag(run).texts(&input.hidden).text(&input.namespace).text(&input.text);
+        let answer = self.ask(&frame, b'A')?;
+        let (status, diagnostics, names, compiled) = read_answer(&answer).map_err(protocol)?;
+        if status == 0 {
+            self.inputs += 1;
+            return Ok(Answer::Accepted(Compiled { diagnostics, ..compiled }));
+        }
+        self.wait_for_snapshot()?;
+        Ok(if status == 2 { Answer::Redefines { names, diagnostics } } else { Answer::Rejected(diagnostics) })
+    }
+
+    /// Has it remember its state, in which it may be again later.
+    pub(crate) fn take_snapshot(&mut self) -> Result<()> {
+        let state = self.ask(&Frame::new(b'P'), b'S')?;
+        self.note_state(&state)
+    }
+
+    /// Goes back to the newest snapshot with at most that many inputs.
+    pub(crate) fn rewind(&mut self, inputs: usize) -> Result<()> {
+        self.send(&Frame::new(b'R').number(u32::try_from(inputs).unwrap_or(u32::MAX)));
+        self.wait_for_snapshot()
+    }
+
+    pub(crate) fn complete(&mut self, text: &str, offset: usize) -> Result<Completions> {
+        let frame = Frame::new(b'C').text(text).number(u32::try_from(offset).unwrap_or(u32::MAX));
+        let reply = self.ask(&frame, b'C')?;
+        let mut fields = reply.fields();
+        let start = fields.number().map_err(protocol)? as usize;
+        let completion = |fields: &mut Fields<'_>| Ok(Completion { text: fields.text()?, detail: fields.text()? });
+        Ok(Completions { start, completions: fields.list(completion).map_err(protocol)? })
+    }
+
+    /// The type of an expression, or what is wrong with it.
+    pub(crate) fn type_of(&mut self, expression: &str) -> Result<Result<String, String>> {
+        let reply = self.ask(&Frame::new(b'T').text(expression), b'T')?;
+        let mut fields = reply.fields();
+        let (type_name, diagnostics) = fields.text().and_then(|name| Ok((name, fields.text()?))).map_err(protocol)?;
+        Ok(if type_name.is_empty() { Err(diagnostics) } else { Ok(type_name) })
+    }
+
+    pub(crate) fn highlight(&mut self, text: &str) -> Result<Vec<Highlight>> {
+        let reply = self.ask(&Frame::new(b'H').text(text), b'H')?;
+        let token = |fields: &mut Fields<'_>| {
+            let (start, end) = (fields.number()? as usize, fields.number()? as usize);
+            let kind = match fields.byte()? {
+                1 => TokenKind::Keyword,
+                2 => TokenKind::Number,
+                3 => TokenKind::Text,
+                4 => TokenKind::Comment,
+                5 => TokenKind::Preprocessor,
+                6 => TokenKind::Identifier,
+                _ => TokenKind::Punctuation,
+            };
+            Ok(Highlight { start, end, kind })
+        };
+        reply.fields().list(token).map_err(protocol)
+    }
+
+    /// The declarations of a name, with their comments.
+    pub(crate) fn documentation(&mut self, name: &str) -> Result<String> {
+        self.ask(&Frame::new(b'D').text(name), b'D')?.fields().text().map_err(protocol)
+    }
+
+    /// LLVM IR of a function; empty if there is none.
+    pub(crate) fn listing(&mut self, function: &str) -> Result<String> {
+        self.ask(&Frame::new(b'L').text(function), b'L')?.fields().text().map_err(protocol)
+    }
+
+    /// Asks, and waits for the reply. An error says that the state may be one of before.
+    fn ask(&mut self, frame: &Frame, reply: u8) -> Result<Frame> {
+        self.asked.store(self.process, Ordering::SeqCst);
+        self.send(frame);
+        let received = self.next(self.invocation.limit);
+        self.asked.store(0, Ordering::SeqCst);
+        match received {
+            Ok(Some(frame)) if frame.kind == reply => Ok(frame),
+            Ok(Some(frame)) if frame.kind == b'S' => {
+                self.note_state(&frame)?;
+                Err(Error::CompilerCrashed)
+            }
+            Ok(Some(frame)) => Err(unexpected(&frame)),
+            Ok(None) => {
+                self.restart()?;
+                Err(Error::CompilerCrashed)
+            }
+            Err(error @ Error::Hangs { .. }) => {
+                kill(self.process);
+                self.wait_for_snapshot()?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// If it is gone, the reply is the end of its output.
+    fn send(&mut self, frame: &Frame) {
+        let _gone = frame.write_to(&mut self.input);
+    }
+
+    /// The next frame, or `None` if there is none any more.
+    fn next(&self, limit: Duration) -> Result<Option<Frame>> {
+        match self.frames.recv_timeout(limit) {
+            Ok(frame) => frame.map(Some).map_err(protocol),
+            Err(RecvTimeoutError::Timeout) => Err(Error::Hangs { limit }),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+        }
+    }
+
+    fn wait_for_snapshot(&mut self) -> Result<()> {
+        match self.next(WAKING) {
+            Ok(Some(frame)) => self.note_state(&frame),
+            Ok(None) | Err(Error::Hangs { .. }) => self.restart(),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn note_state(&mut self, frame: &Frame) -> Result<()> {
+        let mut fields = expect(frame, b'S')?;
+        self.inputs = fields.number().map_err(protocol)? as usize;
+        self.process = fields.number().map_err(protocol)?;
+        Ok(())
+    }
+
+    /// There was no snapshot.
+    fn restart(&mut self) -> Result<()> {
+        *self = Self::start(self.invocation.clone(), self.asked.clone())?;
+        Ok(())
+    }
+}
+
+impl Drop for FrontEnd {
+    fn drop(&mut self) {
+        // Those that sleep wake when it ends, and end, too.
+        kill(self.process);
+        let _killed = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// Ends a process of the front end.
+pub(crate) fn kill(process: u32) {
+    #[cfg(unix)]
+    if let Some(process) = i32::try_from(process).ok().filter(|&process| process > 1) {
+        use nix::sys::signal::{Signal, kill};
+        // It may have ended.
+        let _gone = kill(nix::unistd::Pid::from_raw(process), Signal::SIGKILL);
+    }
+    #[cfg(not(unix))]
+    let _has_no_snapshots = process;
+}
+
+/// Receives frames in a thread, so that it can be given up to wait for them.
+fn receive(mut output: impl io::Read + Send + 'static) -> io::Result<Receiver<io::Result<Frame>>> {
+    let (sender, frames) = mpsc::channel();
+    let receive = move || {
+        while let Some(frame) = Frame::read_from(&mut output).transpose() {
+            let is_last = frame.is_err();
+            if sender.send(frame).is_err() || is_last {
+                break;
+            }
+        }
+    };
+    thread::Builder::new().name("linkjit front end".into()).spawn(receive)?;
+    Ok(frames)
+}
+
+fn read_answer(frame: &Frame) -> io::Result<(u8, String, Vec<String>, Compiled)> {
+    let mut fields = frame.fields();
+    let status = fields.byte()?;
+    let (diagnostics, names) = (fields.text()?, fields.texts()?);
+    let object = fields.bytes()?.to_vec();
+    let (entry, type_name) = (fields.text()?, fields.text()?);
+    if status > 2 {
+        return Err(invalid(format!("no answer has status {status}")));
+    }
+    Ok((status, diagnostics, names, Compiled { diagnostics: String::new(), object, entry, type_name }))
+}
+
+fn expect(frame: &Frame, kind: u8) -> Result<Fields<'_>> {
+    if frame.kind == kind { Ok(frame.fields()) } else { Err(unexpected(frame)) }
+}
+
+fn unexpected(frame: &Frame) -> Error {
+    Error::Protocol(format!("a frame '{}' came out of turn", frame.kind.escape_ascii()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn protocol(error: io::Error) -> Error {
+    Error::Protocol(error.to_string())
+}

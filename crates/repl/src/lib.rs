@@ -1,0 +1,31 @@
+//! An interactive C++ session: inputs are compiled by clang in one process, linked here, and run in another.
+//!
+//! ```text
+//! text -> Repl -> FrontEnd (linkjit-clang-22) -> object -> Jit -> executor -> results -> Outcome
+//! ```
+//!
+//! [`Repl`] is the session: it knows the history, and how to go back when an input fails. The front end and the executor know
+//! nothing of each other, and either may die. Who reads inputs and shows outcomes is up to the user of this crate.
+//!
+//! `docs/repl-frontend.md` has the protocol of the front end.
+
+mod brackets;
+mod commands;
+mod error;
+mod frontend;
+mod history;
+mod interrupt;
+mod libraries;
+mod prelude;
+mod repl;
+mod results;
+mod runner;
+mod snapshots;
+mod wire;
+
+pub use brackets::{Shape, shape};
+pub use error::{Error, Result};
+pub use frontend::{Completion, Completions, Highlight, TokenKind};
+pub use interrupt::Interrupt;
+pub use repl::{Failure, Options, Outcome, Repl, StartJit};
+pub use results::{Display, Value};

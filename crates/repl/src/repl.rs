@@ -1,0 +1,459 @@
+//! [`Repl`]: the session, which knows what was accepted, and goes back when something was not.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, Instant};
+
+use linkjit::executor::ExecutorError;
+use linkjit::{Jit, ResourceTracker};
+use linkjit_remote::Remote;
+
+use crate::error::{Error, Result};
+use crate::frontend::{self, Answer, Compiled, Completions, FrontEnd, Highlight, Invocation};
+use crate::history::{Accepted, Input};
+use crate::interrupt::Interrupt;
+use crate::libraries;
+use crate::prelude;
+use crate::results::{Display, Value};
+use crate::runner::{Runner, Way};
+use crate::snapshots::Snapshots;
+
+/// Clang may take long for templates, but not for ever.
+const COMPILE_LIMIT: Duration = Duration::from_secs(120);
+
+/// How a session is started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The target's triple; `None` for that of this system.
+    pub target: Option<String>,
+    /// Diagnostics with colours, as terminals show them.
+    pub color: bool,
+    /// Arguments of clang.
+    pub arguments: Vec<OsString>,
+    /// The program of the front end, if it is not to be searched.
+    pub front_end: Option<PathBuf>,
+}
+
+/// Starts an executor and a session with it, anew each time when the last one has ended.
+pub type StartJit = Box<dyn FnMut() -> Result<(Jit, Arc<Remote>), Box<dyn std::error::Error + Send + Sync>> + Send>;
+
+/// An interactive session.
+pub struct Repl {
+    front_end: FrontEnd,
+    snapshots: Snapshots,
+    runner: Option<Runner>,
+    start: StartJit,
+    /// The object of the prelude, for the next executor.
+    prelude: Vec<u8>,
+    history: Vec<Accepted>,
+    /// Inputs whose effects went with an executor.
+    lost: Vec<String>,
+    /// What `%lib` has added.
+    libraries: Vec<String>,
+    /// Gives each input that declares something again a namespace of its own.
+    namespaces: u32,
+    /// Names of objects.
+    inputs: u32,
+    interrupt: Interrupt,
+}
+
+/// What has become of an input.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Errors and warnings of the compiler, as it prints them.
+    pub diagnostics: String,
+    /// What a command has to say.
+    pub text: String,
+    /// The value of its last expression, if that has no semicolon.
+    pub value: Option<Value>,
+    /// What it wants to show.
+    pub displays: Vec<Display>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// The user wants to leave.
+    pub quits: bool,
+}
+
+/// Reasons why an input failed. The session goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The compiler did not accept it: its diagnostics say why. It is as if it had never been there.
+    #[error("the input was not accepted")]
+    Rejected,
+    /// The compiler has crashed, or takes too long. It is as if the input had never been there.
+    #[error("{0}; the session is as it was before this input")]
+    Compiler(Error),
+    /// Something that it needs is missing, say. It is as if it had never been there.
+    #[error("{0}")]
+    NotLinked(linkjit::Error),
+    /// It has begun to run, but did not come to its end: an exception, a signal, or the user has ended it. What it has declared
+    /// and done before stays.
+    #[error("{0}")]
+    Ended(String),
+    /// The process that runs the inputs is gone, and with it the effects of all inputs.
+    #[error("{error}: {}", lost(*.inputs))]
+    Died {
+        /// Its end.
+        error: linkjit::Error,
+        /// The number of inputs before this one.
+        inputs: usize,
+    },
+    /// The program has ended itself, as by `exit`, and with it the effects of all inputs are gone.
+    #[error("the program has exited with code {0}")]
+    Exited(i32),
+    /// A command could not be carried out.
+    #[error("{0}")]
+    Command(String),
+}
+
+fn lost(inputs: usize) -> String {
+    match inputs {
+        0 => "a new one is started".into(),
+        1 => "its state is lost, but %rerun runs the input before this one again".into(),
+        _ => format!("its state is lost, but %rerun runs the {inputs} inputs before this one again"),
+    }
+}
+
+/// An input that is linked.
+struct Linked {
+    tracker: Option<ResourceTracker>,
+    entry: linkjit::ExecAddr,
+}
+
+impl Repl {
+    /// Starts the front end, and an executor by `start`.
+    ///
+    /// # Errors
+    /// If one of them can't be started, or the front end does not accept what values are printed with.
+    pub fn start(options: Options, mut start: StartJit) -> Result<Self> {
+        let program = options.front_end.map_or_else(frontend::find, Ok)?;
+        let mut arguments: Vec<OsString> = Vec::new();
+        if let Some(target) = options.target {
+            arguments.extend(["--target".into(), target.into()]);
+        }
+        arguments.extend(options.color.then(|| "--color".into()));
+        arguments.extend(options.arguments);
+        let asked = Arc::new(AtomicU32::new(0));
+        let invocation = Invocation { program, arguments, limit: COMPILE_LIMIT };
+        let mut front_end = FrontEnd::start(invocation, asked.clone())?;
+        let input = Input::new(prelude::TEXT);
+        let prelude = match front_end.input(&input, true)? {
+            Answer::Accepted(compiled) => compiled.object,
+            Answer::Rejected(diagnostics) | Answer::Redefines { diagnostics, .. } => {
+                return Err(Error::NotRepeated(diagnostics));
+            }
+        };
+        let (jit, remote) = start().map_err(Error::NoExecutor)?;
+        let interrupt = Interrupt::new(asked);
+        interrupt.is_for(Some(&remote));
+        let mut this = Self {
+            front_end,
+            snapshots: Snapshots::default(),
+            runner: Some(Runner::new(jit, remote, &prelude)?),
+            start,
+            prelude,
+            history: vec![Accepted { input, tracker: None }],
+            lost: Vec::new(),
+            libraries: Vec::new(),
+            namespaces: 0,
+            inputs: 0,
+            interrupt,
+        };
+        this.snapshots.take(&mut this.front_end)?;
+        Ok(this)
+    }
+
+    /// What ends an input that runs too long, from another thread.
+    #[must_use]
+    pub fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
+    /// The target that inputs are compiled for.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.front_end.triple()
+    }
+
+    pub(crate) fn front_end(&mut self) -> Result<&mut FrontEnd> {
+        self.catch_up()?;
+        Ok(&mut self.front_end)
+    }
+
+    /// Compiles, links and runs an input.
+    ///
+    /// # Errors
+    /// If the session itself is in trouble: a front end or an executor can't be started any more.
+    pub fn evaluate(&mut self, text: &str) -> Result<Outcome> {
+        self.catch_up()?;
+        let mut input = Input::new(text);
+        let mut outcome = Outcome::default();
+        let (linked, type_name) = loop {
+            let Some(compiled) = self.compile(&mut input, &mut outcome)? else { return Ok(outcome) };
+            let Compiled { diagnostics, object, entry, type_name } = compiled;
+            outcome.diagnostics += &diagnostics;
+            self.runner()?;
+            match self.link(object, &entry) {
+                Ok(linked) => break (linked, type_name),
+                // An input that was undone or has failed may still be defined.
+                Err(linkjit::Error::Duplicate { .. }) if input.namespace.is_empty() => {
+                    input.namespace = self.new_namespace();
+                    outcome.diagnostics.clear();
+                    self.catch_up()?;
+                }
+                Err(error) => {
+                    outcome.failure = Some(self.not_linked(error)?);
+                    return Ok(outcome);
+                }
+            }
+        };
+        self.history.push(Accepted { input, tracker: linked.tracker });
+        if !linked.entry.is_null() {
+            self.run(linked.entry, type_name, &mut outcome)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Compiles an input, if need be by hiding what it declares again; `None` if it has failed.
+    fn compile(&mut self, input: &mut Input, outcome: &mut Outcome) -> Result<Option<Compiled>> {
+        loop {
+            let begin = Instant::now();
+            let answer = self.front_end.input(input, true);
+            self.snapshots.note(begin.elapsed());
+            let failure = match answer {
+                Ok(Answer::Accepted(compiled)) => return Ok(Some(compiled)),
+                Ok(Answer::Redefines { names, diagnostics }) => {
+                    let hidden = input.hidden.len();
+                    input.hidden.extend(names);
+                    input.hidden.sort_unstable();
+                    input.hidden.dedup();
+                    if input.hidden.len() > hidden {
+                        input.namespace = self.new_namespace();
+                        self.catch_up()?;
+                        continue;
+                    }
+                    outcome.diagnostics += &diagnostics;
+                    Failure::Rejected
+                }
+                Ok(Answer::Rejected(diagnostics)) => {
+                    outcome.diagnostics += &diagnostics;
+                    Failure::Rejected
+                }
+                Err(error @ (Error::CompilerCrashed | Error::Hangs { .. })) => Failure::Compiler(error),
+                Err(error) => return Err(error),
+            };
+            outcome.failure = Some(failure);
+            return Ok(None);
+        }
+    }
+
+    fn new_namespace(&mut self) -> String {
+        self.namespaces += 1;
+        format!("__lj{}", self.namespaces)
+    }
+
+    fn link(&mut self, object: Vec<u8>, entry: &str) -> linkjit::Result<Linked> {
+        if object.is_empty() {
+            return Ok(Linked { tracker: None, entry: linkjit::ExecAddr::NULL });
+        }
+        self.inputs += 1;
+        let name = format!("input {}", self.inputs);
+        let Some(runner) = &self.runner else { return Err(linkjit::Error::Closed) };
+        let tracker = runner.add(name, object)?;
+        if entry.is_empty() {
+            return Ok(Linked { tracker: Some(tracker), entry: linkjit::ExecAddr::NULL });
+        }
+        match runner.link(entry) {
+            Ok(entry) => Ok(Linked { tracker: Some(tracker), entry }),
+            Err(error) => {
+                Runner::remove(&tracker)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The front end still has the input; it goes back when it is needed.
+    fn not_linked(&mut self, error: linkjit::Error) -> Result<Failure> {
+        if is_gone(&error) { self.forget(error) } else { Ok(Failure::NotLinked(error)) }
+    }
+
+    fn run(&mut self, entry: linkjit::ExecAddr, type_name: String, outcome: &mut Outcome) -> Result<()> {
+        match self.runner()?.run(entry) {
+            Ok((way, results)) => {
+                outcome.value = results.value.map(|text| Value { type_name, text });
+                outcome.displays = results.displays;
+                if way == Way::Ended {
+                    outcome.failure =
+                        Some(Failure::Ended(results.reason.unwrap_or_else(|| "the input has ended".into())));
+                }
+            }
+            Err(Error::Jit(error)) if is_gone(&error) => {
+                self.history.pop();
+                outcome.failure = Some(self.forget(error)?);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The executor is gone: the next input has a new one, in which nothing is declared.
+    fn forget(&mut self, error: linkjit::Error) -> Result<Failure> {
+        self.lost.extend(self.history.drain(1..).map(|accepted| accepted.input.text));
+        let status = self.runner.as_ref().and_then(|runner| runner.remote().exit_status());
+        let code = status.and_then(|status| status.code());
+        self.start_runner()?;
+        let is_crash = matches!(error, linkjit::Error::Executor(ExecutorError::Crashed { .. }));
+        Ok(match code {
+            Some(code) if !is_crash => Failure::Exited(code),
+            _ => Failure::Died { error, inputs: self.lost.len() },
+        })
+    }
+
+    fn start_runner(&mut self) -> Result<()> {
+        // What it has started must end before another one begins.
+        self.runner = None;
+        self.interrupt.is_for(None);
+        let (jit, remote) = (self.start)().map_err(Error::NoExecutor)?;
+        self.interrupt.is_for(Some(&remote));
+        for library in &self.libraries {
+            libraries::add(&jit, library)?;
+        }
+        self.runner = Some(Runner::new(jit, remote, &self.prelude)?);
+        Ok(())
+    }
+
+    /// The library is added again to each further executor.
+    pub(crate) fn note_library(&mut self, library: &str) {
+        self.libraries.push(library.into());
+    }
+
+    fn runner(&mut self) -> Result<&Runner> {
+        if self.runner.is_none() {
+            self.start_runner()?;
+        }
+        self.runner.as_ref().ok_or_else(|| linkjit::Error::Closed.into())
+    }
+
+    /// Brings the front end to the state that the history has.
+    fn catch_up(&mut self) -> Result<()> {
+        self.snapshots.catch_up(&mut self.front_end, &self.history)
+    }
+
+    /// Takes the last input back, and runs the destructors of its variables. What else it has done stays.
+    ///
+    /// # Errors
+    /// As [`Repl::evaluate`].
+    pub fn undo(&mut self) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        if self.history.len() < 2 {
+            outcome.failure = Some(Failure::Command("there is nothing to undo".into()));
+            return Ok(outcome);
+        }
+        let undone = self.history.pop();
+        match undone.and_then(|accepted| accepted.tracker).map(|tracker| Runner::remove(&tracker)) {
+            // Later inputs were undone, but their code may still be bound to it.
+            None | Some(Ok(()) | Err(linkjit::Error::InUse { .. })) => {}
+            Some(Err(error)) => outcome.failure = Some(self.not_linked(error)?),
+        }
+        self.catch_up()?;
+        Ok(outcome)
+    }
+
+    /// Forgets everything: a new executor is started.
+    ///
+    /// # Errors
+    /// If it can't be.
+    pub fn reset(&mut self) -> Result<()> {
+        self.history.truncate(1);
+        self.lost.clear();
+        self.close_runner()?;
+        self.start_runner()
+    }
+
+    /// Runs the inputs again whose effects went with an executor; returns what became of each. The first that fails is the
+    /// last.
+    ///
+    /// # Errors
+    /// As [`Repl::evaluate`].
+    pub fn rerun(&mut self) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for text in std::mem::take(&mut self.lost) {
+            let outcome = self.evaluate(&text)?;
+            let has_failed = outcome.failure.is_some();
+            outcomes.push(outcome);
+            if has_failed {
+                break;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Completes the word before a byte of a text.
+    ///
+    /// # Errors
+    /// As [`Repl::evaluate`]. If the compiler crashes, it offers nothing.
+    pub fn complete(&mut self, text: &str, offset: usize) -> Result<Completions> {
+        let none = Completions { start: offset, completions: Vec::new() };
+        none_if_crashed(self.front_end()?.complete(text, offset), none)
+    }
+
+    /// The tokens of a text that are to be coloured.
+    ///
+    /// # Errors
+    /// As [`Repl::complete`].
+    pub fn highlight(&mut self, text: &str) -> Result<Vec<Highlight>> {
+        none_if_crashed(self.front_end()?.highlight(text), Vec::new())
+    }
+
+    /// The inputs that were accepted, in their order.
+    pub fn history(&self) -> impl Iterator<Item = &str> {
+        self.history.iter().skip(1).map(|accepted| &*accepted.input.text)
+    }
+
+    pub(crate) fn jit(&mut self) -> Result<&Jit> {
+        Ok(self.runner()?.jit())
+    }
+
+    fn close_runner(&mut self) -> Result<Option<i32>> {
+        // Code that was taken back with its terminators is not closed again.
+        self.history.iter_mut().for_each(|accepted| accepted.tracker = None);
+        match self.runner.take().map(Runner::close) {
+            None => Ok(None),
+            Some(Err(Error::Jit(error))) if is_gone(&error) => Ok(None),
+            Some(closed) => closed,
+        }
+    }
+
+    /// Runs destructors and whatever is registered for the end of the program; returns its exit code, if it has one.
+    ///
+    /// # Errors
+    /// If the program does not end as it should.
+    pub fn close(mut self) -> Result<Option<i32>> {
+        self.close_runner()
+    }
+}
+
+impl std::fmt::Debug for Repl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repl")
+            .field("front_end", &self.front_end)
+            .field("history", &self.history)
+            .finish_non_exhaustive()
+    }
+}
+
+/// For what users can do without.
+fn none_if_crashed<T>(result: Result<T>, none: T) -> Result<T> {
+    match result {
+        Err(Error::CompilerCrashed | Error::Hangs { .. }) => Ok(none),
+        other => other,
+    }
+}
+
+/// Says whether the executor is gone.
+fn is_gone(error: &linkjit::Error) -> bool {
+    use ExecutorError::{Crashed, Disconnected};
+    matches!(error, linkjit::Error::Executor(Crashed { .. } | Disconnected { .. }))
+}
