@@ -26,6 +26,10 @@
 //! | `native: no`       | do not compare with the system's linker, which can't do this; needs `expect`              |
 //! | `error: text`      | linking fails, and the message contains this; several lines: all of them                  |
 //!
+//! Cases of C and C++ are also compiled to LLVM IR by clang, without and with optimization, and what linkjit makes of that,
+//! a function at a time and as a whole, is compared with what clang and the system's linker make of it. `run/ir.rs` has the
+//! cases of which this is always done; `--ignored` does it with the others.
+//!
 //! A companion may have a line `flags: F...`, too: flags for it alone, behind those of the variant.
 
 #[cfg(unix)]
@@ -35,6 +39,9 @@ mod case;
 #[path = "run/child.rs"]
 mod child;
 mod host;
+#[cfg(unix)]
+#[path = "run/ir.rs"]
+mod ir;
 #[cfg(unix)]
 #[path = "run/program.rs"]
 mod program;
@@ -59,11 +66,16 @@ fn main() -> std::process::ExitCode {
     cases.retain(|case| !host::is_remote() || case.name != "main_thread_exit.c");
     // One test for each compiler and line of flags.
     let trials = cases.into_iter().flat_map(|case| {
-        let variants = case.variants();
+        // IR has to be compiled by this process whoever runs the program.
+        let ir = if host::is_elsewhere() { vec![] } else { ir::variants(&case) };
+        let variants: Vec<_> = case.variants().into_iter().chain(ir).collect();
         let case = std::sync::Arc::new(case);
         variants.into_iter().map(move |variant| {
             let case = case.clone();
-            Trial::test(format!("{} [{variant}]", case.name), move || Ok(program::check(&case, &variant)?))
+            let is_ignored = variant.ir && !ir::CASES.contains(&&*case.name);
+            let check = if variant.ir { program::check_ir } else { program::check };
+            Trial::test(format!("{} [{variant}]", case.name), move || Ok(check(&case, &variant)?))
+                .with_ignored_flag(is_ignored)
         })
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()

@@ -26,11 +26,13 @@ pub(crate) struct SourceFile {
 pub(crate) struct Variant {
     pub(crate) compiler: String,
     pub(crate) flags: String,
+    /// Objects are made of LLVM IR, which stays beside them.
+    pub(crate) ir: bool,
 }
 
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.compiler, self.flags)
+        write!(f, "{} {}{}", self.compiler, self.flags, if self.ir { " by IR" } else { "" })
     }
 }
 
@@ -132,7 +134,11 @@ impl Case {
             if flags.is_empty() {
                 flags.push(if compiler == "rustc" { "-O" } else { "-O2" });
             }
-            variants.extend(flags.into_iter().map(|flags| Variant { compiler: compiler.into(), flags: flags.into() }));
+            variants.extend(flags.into_iter().map(|flags| Variant {
+                compiler: compiler.into(),
+                flags: flags.into(),
+                ir: false,
+            }));
         }
         variants
     }

@@ -11,13 +11,15 @@ pub(crate) const RUN: &str = "--run-inputs";
 pub(crate) const OBJECT: &str = "object";
 pub(crate) const ARCHIVE: &str = "archive";
 pub(crate) const LIBRARY: &str = "library";
+pub(crate) const LAZY_IR: &str = "lazy-ir";
+pub(crate) const WHOLE_IR: &str = "whole-ir";
 pub(crate) const WHOLE: &str = "whole";
 
 /// How the process ends if linking fails. The message is on standard error.
 pub(crate) const LINKING_FAILED: u8 = 121;
 
-/// Links and runs what the arguments say: `--run-inputs [whole] {object|archive|library} FILE ... -- ARGS...`. `None`
-/// if this process is not one that runs a program.
+/// Links and runs what the arguments say: `--run-inputs [whole] KIND FILE ... -- ARGS...`. `None` process is not one that
+/// one that runs a program.
 pub(crate) fn main() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     match args.next()?.as_str() {
@@ -51,6 +53,8 @@ fn run(mut args: impl Iterator<Item = String>) -> linkjit::Result<i32> {
         match kind.as_str() {
             OBJECT => jit.add_object(&file)?,
             ARCHIVE => jit.add_archive(&file)?,
+            LAZY_IR => jit.add_lazy_ir(&file)?,
+            WHOLE_IR => jit.add_ir(&file)?,
             _ => jit.add_library(&file)?,
         }
     }

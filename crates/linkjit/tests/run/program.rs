@@ -29,13 +29,33 @@ type Inputs = Vec<(&'static str, PathBuf)>;
 pub(crate) fn check(case: &Case, variant: &Variant) -> Result<(), String> {
     let directory = work_directory(case, variant)?;
     let inputs = build(case, variant, &directory)?;
-    let jitted = run(jit_command(case, &inputs)?, &directory.join("jit"))?;
+    compare(case, &inputs, &inputs, &directory)
+}
+
+/// The same with the LLVM IR that the objects are made of: compiled a function at a time, and as a whole.
+pub(crate) fn check_ir(case: &Case, variant: &Variant) -> Result<(), String> {
+    let directory = work_directory(case, variant)?;
+    let objects = build(case, variant, &directory)?;
+    for kind in [child::LAZY_IR, child::WHOLE_IR] {
+        let ir_of = |(of, path): &(&'static str, PathBuf)| match path.with_extension("ll") {
+            ir if ir.exists() => (kind, ir),
+            _ => (*of, path.clone()),
+        };
+        let inputs = objects.iter().map(ir_of).collect();
+        compare(case, &inputs, &objects, &directory).map_err(|error| format!("{kind}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Links `inputs` with linkjit, `objects` with the system's linker, and runs both.
+fn compare(case: &Case, inputs: &Inputs, objects: &Inputs, directory: &Path) -> Result<(), String> {
+    let jitted = run(jit_command(case, inputs)?, &directory.join("jit"))?;
     if case.values("error").next().is_some() {
         return check_error(case, &jitted);
     }
     let mut expected = Vec::new();
     if case.values("native").all(|value| value != "no") {
-        let program = link_natively(case, &inputs, &directory)?;
+        let program = link_natively(case, objects, directory)?;
         let mut command = Command::new(program);
         command.arg0("program").args(case.words("run-args"));
         expected.push(("linked by the system", run(command, &directory.join("native"))?));
@@ -126,15 +146,21 @@ fn compile(
         (_, compiler) => compiler.into(),
     };
     let object = directory.join(format!("{}.o", file.file_name()));
+    let of_variant = words(&variant.flags).filter(|_| variant.compiler != "rustc");
+    let own = file.values("flags").filter(|_| !is_first).flat_map(words);
+    let flags: Vec<&str> = of_variant.chain(own).collect();
     let mut command = Command::new(compiler);
-    if variant.compiler != "rustc" {
-        command.args(words(&variant.flags));
-    }
-    if !is_first {
-        command.args(file.values("flags").flat_map(words));
-    }
     // Modules of Fortran are files, too.
-    succeed(command.current_dir(directory).arg("-c").arg(&file.path).arg("-o").arg(&object))?;
+    command.current_dir(directory).args(&flags);
+    let ir = object.with_extension("ll");
+    let is_by_ir = variant.ir && ["c", "cpp"].contains(&file.extension());
+    if is_by_ir {
+        succeed(command.args(["-S", "-emit-llvm"]).arg(&file.path).arg("-o").arg(&ir))?;
+        command = Command::new("clang-19");
+        command.args(&flags).args(["-Xclang", "-disable-llvm-passes"]);
+    }
+    let source = if is_by_ir { &ir } else { &file.path };
+    succeed(command.arg("-c").arg(source).arg("-o").arg(&object))?;
     Ok((child::OBJECT, object))
 }
 
