@@ -27,5 +27,6 @@ pub use brackets::{Shape, shape};
 pub use error::{Error, Result};
 pub use frontend::{Completion, Completions, Highlight, TokenKind};
 pub use interrupt::Interrupt;
+pub use prelude::PRELUDE;
 pub use repl::{Failure, Options, Outcome, Repl, StartJit};
 pub use results::{Display, Value};

@@ -15,7 +15,7 @@ use crate::frontend::{self, Answer, Compiled, Completions, FrontEnd, Highlight, 
 use crate::history::{Accepted, Input};
 use crate::interrupt::Interrupt;
 use crate::libraries;
-use crate::prelude;
+use crate::prelude::PRELUDE;
 use crate::results::{Display, Value};
 use crate::runner::{Runner, Way};
 use crate::snapshots::Snapshots;
@@ -138,7 +138,7 @@ impl Repl {
         let asked = Arc::new(AtomicU32::new(0));
         let invocation = Invocation { program, arguments, limit: COMPILE_LIMIT };
         let mut front_end = FrontEnd::start(invocation, asked.clone())?;
-        let input = Input::new(prelude::TEXT);
+        let input = Input::new(PRELUDE);
         let prelude = match front_end.input(&input, true)? {
             Answer::Accepted(compiled) => compiled.object,
             Answer::Rejected(diagnostics) | Answer::Redefines { diagnostics, .. } => {
