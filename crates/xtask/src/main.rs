@@ -1,6 +1,7 @@
 //! `cargo xtask`: benchmarks, comparisons, fuzzing and installation of tools.
 
 mod bench;
+mod frontend;
 mod fuzz;
 mod oracle;
 mod tools;
@@ -30,6 +31,8 @@ enum Command {
     /// Prints how many inputs were run, how many edges of the code they reach, and what was found. Inputs that reach
     /// something new are kept in target/fuzz-corpus, and are where the next run begins.
     Fuzz(fuzz::Options),
+    /// Build the front end of the REPL, target/frontend/linkjit-clang-22: clang 22 as a library
+    Frontend,
 }
 
 /// An error is a message: it is for the person at the terminal, and nobody else handles it.
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Bench(options) => bench::run(&options),
         Command::Oracle { tests } => oracle::oracle(&tests),
+        Command::Frontend => frontend::frontend(),
         Command::Fuzz(options) => fuzz::fuzz(&options),
     };
     match done {

@@ -1,0 +1,197 @@
+#include "objects.h"
+
+#include "clang/CodeGen/BackendUtil.h"
+#include "clang/Basic/TargetInfo.h"
+#include "clang/Frontend/CompilerInstance.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/Demangle/Demangle.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Mangler.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Linker/Linker.h"
+
+using namespace clang;
+
+namespace linkjit {
+
+namespace {
+
+/// The number of inputs whose functions can be listed.
+constexpr size_t MostListed = 32;
+
+std::string symbolOf(const llvm::GlobalValue &Value) {
+  llvm::SmallString<64> Symbol;
+  llvm::Mangler().getNameWithPrefix(Symbol, &Value, /*CannotUsePrivateLabel=*/false);
+  return std::string(Symbol);
+}
+
+/// True for entities that the language names: later inputs can refer to them. The compiler's own helpers are not.
+bool isNamedByLanguage(StringRef Name, bool IsCxx) {
+  if (IsCxx)
+    return Name.starts_with("_Z") || Name.starts_with("?");
+  return !Name.contains('.') && !Name.starts_with("__stmts__") && !Name.starts_with("_GLOBAL__") &&
+         !Name.starts_with("llvm.");
+}
+
+struct Initializer {
+  uint64_t Priority;
+  llvm::Function *Function;
+  /// The variable whose group the initializer belongs to, if it may be in several modules.
+  const llvm::GlobalValue *Variable;
+};
+
+/// Takes the initializers out of a module, in the order in which they run.
+std::vector<Initializer> takeInitializers(llvm::Module &Module) {
+  std::vector<Initializer> Found;
+  llvm::GlobalVariable *List = Module.getGlobalVariable("llvm.global_ctors");
+  if (!List)
+    return Found;
+  if (auto *Array = dyn_cast_or_null<llvm::ConstantArray>(List->getInitializer()))
+    for (const llvm::Use &Operand : Array->operands()) {
+      auto *Entry = dyn_cast<llvm::ConstantStruct>(Operand);
+      auto *Function = Entry ? dyn_cast<llvm::Function>(Entry->getOperand(1)->stripPointerCasts()) : nullptr;
+      auto *Priority = Entry ? dyn_cast<llvm::ConstantInt>(Entry->getOperand(0)) : nullptr;
+      if (Function && Priority)
+        Found.push_back({Priority->getZExtValue(), Function,
+                         dyn_cast<llvm::GlobalValue>(Entry->getOperand(2)->stripPointerCasts())});
+    }
+  List->eraseFromParent();
+  llvm::stable_sort(Found, [](const Initializer &A, const Initializer &B) { return A.Priority < B.Priority; });
+  return Found;
+}
+
+/// Makes a definition a declaration.
+void dropDefinition(llvm::GlobalObject &Value) {
+  if (auto *Function = dyn_cast<llvm::Function>(&Value)) {
+    Function->deleteBody();
+    Function->setPersonalityFn(nullptr);
+  } else if (auto *Variable = dyn_cast<llvm::GlobalVariable>(&Value)) {
+    Variable->setInitializer(nullptr);
+  }
+  Value.setComdat(nullptr);
+  Value.setLinkage(llvm::GlobalValue::ExternalLinkage);
+}
+
+/// Errors of the code generator, as of inline assembly.
+void collectErrors(const llvm::DiagnosticInfo *Info, void *Errors) {
+  if (Info->getSeverity() != llvm::DS_Error)
+    return;
+  llvm::raw_string_ostream Stream(*static_cast<std::string *>(Errors));
+  llvm::DiagnosticPrinterRawOStream Printer(Stream);
+  Stream << "error: ";
+  Info->print(Printer);
+  Stream << '\n';
+}
+
+std::string emit(CompilerInstance &Compiler, llvm::Module &Module, std::string &Errors) {
+  llvm::SmallString<0> Bytes;
+  Module.getContext().setDiagnosticHandlerCallBack(collectErrors, &Errors);
+  emitBackendOutput(Compiler, Compiler.getCodeGenOpts(), Compiler.getTarget().getDataLayoutString(), &Module,
+                    Backend_EmitObj, Compiler.getFileManager().getVirtualFileSystemPtr(),
+                    std::make_unique<llvm::raw_svector_ostream>(Bytes));
+  Module.getContext().setDiagnosticHandlerCallBack(nullptr);
+  return std::string(Bytes);
+}
+
+} // namespace
+
+/// Gives internal entities to all inputs: clang makes them anew in each input that uses them, where their variables
+/// would begin anew, too. The first definition stays, and the others become references to it.
+void Objects::shareInternals(llvm::Module &Module) {
+  bool IsCxx = Module.getNamedMetadata("linkjit.c") == nullptr;
+  for (llvm::GlobalObject &Value : Module.global_objects()) {
+    if (Value.isDeclaration() || !Value.hasInternalLinkage() || !isNamedByLanguage(Value.getName(), IsCxx))
+      continue;
+    if (Shared.insert(Value.getName()).second)
+      Value.setLinkage(llvm::GlobalValue::ExternalLinkage);
+    else
+      dropDefinition(Value);
+  }
+}
+
+/// Makes the function that calls all initializers, among them the statements.
+llvm::Function *Objects::makeEntry(llvm::Module &Module, unsigned Number) {
+  std::vector<Initializer> Initializers = takeInitializers(Module);
+  llvm::erase_if(Initializers, [&](const Initializer &Each) {
+    return Each.Variable && !Initialized.insert(Each.Variable->getName()).second;
+  });
+  if (Initializers.empty())
+    return nullptr;
+  auto *Type = llvm::FunctionType::get(llvm::Type::getVoidTy(Module.getContext()), false);
+  auto *Entry = llvm::Function::Create(Type, llvm::GlobalValue::ExternalLinkage,
+                                       "__linkjit_input_" + llvm::Twine(Number), Module);
+  // What makes exceptions pass through the initializers makes them pass through their caller.
+  Entry->setAttributes(Initializers.front().Function->getAttributes());
+  Entry->removeFnAttr(llvm::Attribute::NoUnwind);
+  llvm::IRBuilder<> Code(llvm::BasicBlock::Create(Module.getContext(), "", Entry));
+  for (const Initializer &Each : Initializers)
+    Code.CreateCall(Each.Function);
+  Code.CreateRetVoid();
+  return Entry;
+}
+
+Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Number,
+                        bool IsReplayed) {
+  Object Made;
+  if (!Compiler.getLangOpts().CPlusPlus)
+    Module->getOrInsertNamedMetadata("linkjit.c");
+  while (!Early.empty()) {
+    std::unique_ptr<llvm::Module> First = std::move(Early.back());
+    Early.pop_back();
+    if (llvm::Linker::linkModules(*First, std::move(Module))) {
+      Made.Errors = "error: the headers named by options don't fit the input\n";
+      return Made;
+    }
+    Module = std::move(First);
+  }
+  shareInternals(*Module);
+  llvm::Function *Entry = makeEntry(*Module, Number);
+  bool IsEmpty = llvm::all_of(Module->global_objects(), [](const llvm::GlobalObject &Each) { return Each.isDeclaration(); }) &&
+                 Module->alias_empty() && Module->ifunc_empty() && Module->getModuleInlineAsm().empty();
+  if (IsReplayed || IsEmpty)
+    return Made;
+  if (Entry)
+    Made.Entry = symbolOf(*Entry);
+  for (const llvm::Function &Function : *Module)
+    if (&Function != Entry && !Function.isDeclaration() && Function.hasExternalLinkage())
+      Made.Functions.push_back(symbolOf(Function));
+  Made.Bytes = emit(Compiler, *Module, Made.Errors);
+  keepForListings(std::move(Module), Made.Entry);
+  return Made;
+}
+
+void Objects::keepForListings(std::unique_ptr<llvm::Module> Module, StringRef Entry) {
+  bool HasFunctions = llvm::any_of(*Module, [&](const llvm::Function &Each) {
+    return !Each.isDeclaration() && !Each.hasLocalLinkage() && Each.getName() != Entry;
+  });
+  if (!HasFunctions)
+    return;
+  Listed.push_back(std::move(Module));
+  if (Listed.size() > MostListed)
+    Listed.pop_front();
+}
+
+std::string Objects::listing(StringRef Name) const {
+  for (const std::unique_ptr<llvm::Module> &Module : llvm::reverse(Listed))
+    for (const llvm::Function &Function : *Module) {
+      if (Function.isDeclaration())
+        continue;
+      std::string Symbol = symbolOf(Function);
+      StringRef Written = Function.getName();
+      std::string Demangled = llvm::demangle(Symbol);
+      bool IsNamed = Name == Symbol || Name == Written || Name == Demangled ||
+                     (StringRef(Demangled).starts_with(Name) && StringRef(Demangled).drop_front(Name.size()).starts_with("("));
+      if (!IsNamed)
+        continue;
+      std::string Text;
+      llvm::raw_string_ostream(Text) << Function;
+      return Text;
+    }
+  return {};
+}
+
+} // namespace linkjit

@@ -1,0 +1,60 @@
+// Objects: the module of an input becomes an object with one entry.
+#ifndef LINKJIT_FRONTEND_OBJECTS_H
+#define LINKJIT_FRONTEND_OBJECTS_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringSet.h"
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace clang {
+class CompilerInstance;
+} // namespace clang
+
+namespace llvm {
+class Function;
+class Module;
+} // namespace llvm
+
+namespace linkjit {
+
+struct Object {
+  std::string Bytes;
+  /// The function that runs the input, empty if there is nothing to run.
+  std::string Entry;
+  /// The symbols of the strong functions that are defined.
+  std::vector<std::string> Functions;
+  /// Why there is no object.
+  std::string Errors;
+};
+
+class Objects {
+public:
+  /// Keeps a module that is made before the first input, as headers do that are named by options.
+  void keepForNext(std::unique_ptr<llvm::Module> Module) { Early.push_back(std::move(Module)); }
+
+  /// Compiles the module of an input. If it `IsReplayed`, the object exists already, and only the names are noted.
+  Object compile(clang::CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Number,
+                 bool IsReplayed);
+
+  /// The IR of a function as it was last compiled, named by its symbol or as people write it.
+  std::string listing(llvm::StringRef Name) const;
+
+private:
+  void shareInternals(llvm::Module &Module);
+  llvm::Function *makeEntry(llvm::Module &Module, unsigned Number);
+  void keepForListings(std::unique_ptr<llvm::Module> Module, llvm::StringRef Entry);
+
+  std::vector<std::unique_ptr<llvm::Module>> Early;
+  /// The internal entities that an input has defined: later inputs refer to them.
+  llvm::StringSet<> Shared;
+  /// The variables whose initializers run at most once, though several inputs may have them.
+  llvm::StringSet<> Initialized;
+  std::deque<std::unique_ptr<llvm::Module>> Listed;
+};
+
+} // namespace linkjit
+
+#endif

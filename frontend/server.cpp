@@ -1,0 +1,196 @@
+#include "server.h"
+
+#include "complete.h"
+#include "document.h"
+#include "highlight.h"
+#include "text.h"
+#include "clang/AST/Decl.h"
+#include "clang/Basic/Version.h"
+#include "clang/Basic/TargetInfo.h"
+#include "clang/Frontend/CompilerInstance.h"
+#include "clang/Lex/Preprocessor.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/raw_ostream.h"
+#include <unistd.h>
+
+using namespace clang;
+
+namespace linkjit {
+
+namespace {
+
+constexpr uint32_t ProtocolVersion = 1;
+
+enum class Status : uint8_t { Accepted, Rejected, Redefines };
+
+FieldWriter answer(Status Is, StringRef Diagnostics, const std::vector<std::string> &Names, const Object &Made,
+                   StringRef Type) {
+  FieldWriter Fields;
+  Fields.byte(static_cast<uint8_t>(Is)).string(Diagnostics).list(Names);
+  Fields.string(Made.Bytes).string(Made.Entry).string(Type).list(Made.Functions);
+  return Fields;
+}
+
+} // namespace
+
+void Server::serve() {
+  FieldWriter Greeting;
+  Greeting.number(ProtocolVersion).string(getClangFullVersion());
+  Session.send('G', Greeting.string(Clang.instance().getTarget().getTriple().str()));
+  // The first state is always there to go back to.
+  snapshot();
+  while (std::optional<Frame> Request = Session.receive())
+    handle(*Request);
+  Earlier.quit();
+}
+
+void Server::handle(const Frame &Request) {
+  FieldReader Fields(Request.Payload);
+  switch (Request.Kind) {
+  case 'I':
+    return input(Fields);
+  case 'P':
+    return snapshot();
+  case 'R':
+    return rewind(Fields);
+  case 'C':
+    return complete(Fields);
+  case 'T':
+    return typeOf(Fields);
+  case 'D':
+    return document(Fields);
+  case 'H':
+    return Session.send('H', highlight(Clang.instance().getPreprocessor(), Fields.string()));
+  case 'L':
+    return sendText('L', Clang.Made->listing(Fields.string()));
+  default:
+    refuse("a request of an unknown kind");
+  }
+}
+
+void Server::refuse(StringRef Why) {
+  llvm::errs() << "linkjit-clang-22: the session has sent " << Why << '\n';
+  Earlier.quit();
+}
+
+void Server::snapshot() {
+  Earlier.take(Inputs);
+  sendState();
+}
+
+void Server::sendState() {
+  Session.send('S', FieldWriter().number(Inputs).number(static_cast<uint32_t>(::getpid())));
+}
+
+void Server::sendText(char Kind, StringRef Text) { Session.send(Kind, FieldWriter().string(Text)); }
+
+void Server::rewind(FieldReader Fields) {
+  uint32_t Wanted = Fields.number();
+  if (!Fields.isWhole())
+    refuse("half a request to rewind");
+  if (Wanted < Inputs)
+    Earlier.rewind(Wanted);
+  sendState();
+}
+
+void Server::input(FieldReader Fields) {
+  bool IsReplayed = Fields.byte() == 0;
+  HiddenNow = Fields.list();
+  StringRef Namespace = Fields.string(), Text = Fields.string();
+  if (!Fields.isWhole())
+    refuse("half an input");
+  CompilerInstance &Instance = Clang.instance();
+  unsigned Number = Inputs + 1;
+  Outline Seen = outlineOf(Text, Instance.getLangOpts());
+  Clang.Hidden->clear();
+  if (!HiddenNow.empty())
+    Clang.Hidden->hide(Instance.getSema(), HiddenNow);
+  Clang.Shown->begin(Namespace, Seen.EndsWithoutSemicolon);
+  std::string Whole = Seen.MentionsLast ? Clang.Shown->declarationOfLast(Number) : "";
+  Whole += Namespace.empty() ? named(Text, Number) : wrapped(Text, Number, Namespace, Instance.getLangOpts());
+  Clang.Reports->begin(Seen.Open);
+  Clang.Reports->OnStuck = [this] { reject(); };
+  parse(Whole, IsReplayed);
+}
+
+void Server::parse(const std::string &Text, bool IsReplayed) {
+  llvm::Expected<PartialTranslationUnit &> Unit = Clang.Clang->Parse(Text);
+  if (!Unit) {
+    llvm::consumeError(Unit.takeError());
+    reject();
+  }
+  if (Clang.Reports->hasErrors() || !Clang.Hidden->conflicts(Clang.instance().getSema()).empty())
+    reject();
+  Object Made;
+  if (Unit->TheModule)
+    Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Inputs + 1, IsReplayed);
+  if (!Made.Errors.empty()) {
+    Session.send('A', answer(Status::Rejected, Clang.Reports->takeText() + Made.Errors, {}, Object(), ""));
+    Earlier.fail();
+  }
+  ++Inputs;
+  Session.send('A', answer(Status::Accepted, Clang.Reports->takeText(), {}, Made, Clang.Shown->type()));
+}
+
+/// Says why the input is not accepted, and ends this process: clang's state is of no use after an error.
+void Server::reject() {
+  Clang.Reports->OnStuck = nullptr;
+  std::vector<std::string> Names;
+  if (Clang.instance().getLangOpts().CPlusPlus && !Clang.Reports->isCutShort())
+    Names = Clang.Hidden->conflicts(Clang.instance().getSema());
+  // Hiding them again would not help.
+  llvm::erase_if(Names, [&](const std::string &Name) { return llvm::is_contained(HiddenNow, Name); });
+  Status Is = Names.empty() ? Status::Rejected : Status::Redefines;
+  Session.send('A', answer(Is, Clang.Reports->takeText(), Names, Object(), ""));
+  Earlier.fail();
+}
+
+void Server::complete(FieldReader Fields) {
+  StringRef Text = Fields.string();
+  uint32_t Offset = Fields.number();
+  if (!Fields.isWhole())
+    refuse("half a request to complete");
+  std::string Reply = Earlier.aside([&](llvm::function_ref<void(const std::string &)> Finish) {
+    Clang.Reports->OnStuck = [&] { Finish(""); };
+    linkjit::complete(*Clang.Clang, Text, Offset, [&](const Completions &Found) {
+      FieldWriter List;
+      List.number(static_cast<uint32_t>(Found.Start)).number(static_cast<uint32_t>(Found.Items.size()));
+      for (const Completion &Item : Found.Items)
+        List.string(Item.Text).string(Item.Detail);
+      Finish(List.payload());
+    });
+  });
+  FieldWriter Nothing;
+  Nothing.number(Offset).number(0);
+  Session.send('C', Reply.empty() ? Nothing : FieldWriter(Reply));
+}
+
+void Server::typeOf(FieldReader Fields) {
+  StringRef Expression = Fields.string().rtrim(" \t\n;");
+  std::string Reply = Earlier.aside([&](llvm::function_ref<void(const std::string &)> Finish) {
+    auto Give = [&](StringRef Type) {
+      Finish(FieldWriter().string(Type).string(Clang.Reports->takeText()).payload());
+    };
+    Outline Seen = outlineOf(Expression, Clang.instance().getLangOpts());
+    Clang.Shown->begin("", true);
+    Clang.Shown->OnType = [&](const std::string &Type) { Give(Type); };
+    Clang.Reports->OnStuck = [&] { Give(""); };
+    std::string Whole = Seen.MentionsLast ? Clang.Shown->declarationOfLast(Inputs + 1) : "";
+    llvm::consumeError(Clang.Clang->Parse(Whole + named(Expression, Inputs + 1)).takeError());
+    Give("");
+  });
+  FieldWriter Nothing;
+  Nothing.string("").string("error: the expression has no type\n");
+  Session.send('T', Reply.empty() ? Nothing : FieldWriter(Reply));
+}
+
+void Server::document(FieldReader Fields) {
+  StringRef Name = Fields.string();
+  std::string Reply = Earlier.aside([&](llvm::function_ref<void(const std::string &)> Finish) {
+    Finish(documentationOf(Clang.instance(), Name));
+  });
+  sendText('D', Reply);
+}
+
+} // namespace linkjit

@@ -1,0 +1,74 @@
+#include "spelling.h"
+
+#include "clang/AST/ASTContext.h"
+#include "clang/AST/Decl.h"
+#include "clang/AST/PrettyPrinter.h"
+
+using namespace clang;
+
+namespace linkjit {
+
+namespace {
+
+void replaceAll(std::string &Text, const std::string &From, const std::string &To) {
+  for (size_t At = 0; (At = Text.find(From, At)) != std::string::npos; At += To.size())
+    Text.replace(At, From.size(), To);
+}
+
+/// Names the instances of the standard library's templates for characters by their aliases.
+std::string withAliases(std::string Text) {
+  static constexpr struct {
+    const char *Character, *Prefix;
+  } Characters[] = {{"char", ""}, {"wchar_t", "w"}, {"char8_t", "u8"}, {"char16_t", "u16"}, {"char32_t", "u32"}};
+  static constexpr const char *Templates[] = {
+      "string",       "string_view",   "ostream",       "istream",       "iostream",     "ios",
+      "ofstream",     "ifstream",      "fstream",       "ostringstream", "istringstream", "stringstream",
+      "regex",        "filebuf",       "streambuf",     "stringbuf"};
+  if (Text.find("std::basic_") == std::string::npos)
+    return Text;
+  for (const auto &C : Characters)
+    for (const char *Template : Templates)
+      replaceAll(Text, std::string("std::basic_") + Template + "<" + C.Character + ">",
+                 std::string("std::") + C.Prefix + Template);
+  return Text;
+}
+
+/// True for names that only implementations use.
+bool hasReservedName(StringRef Text) { return Text.contains("__"); }
+
+/// Removes what only says how a type was reached: members of templates such as `value_type`, `auto`, `decltype`.
+QualType withoutDetours(QualType Type, const ASTContext &Context) {
+  for (;;) {
+    const auto *Alias = dyn_cast<TypedefType>(Type.getTypePtr());
+    bool IsMember = Alias && (Alias->getDecl()->getDeclContext()->isRecord() || hasReservedName(Alias->getDecl()->getName()));
+    bool IsDetour = IsMember || isa<DecltypeType, TypeOfExprType, AutoType, SubstTemplateTypeParmType, UnaryTransformType>(
+                                    Type.getTypePtr());
+    if (!IsDetour)
+      return Type;
+    QualType Next = Type.getSingleStepDesugaredType(Context);
+    if (Next == Type)
+      return Type;
+    Type = Next;
+  }
+}
+
+} // namespace
+
+PrintingPolicy policyOf(const ASTContext &Context) {
+  PrintingPolicy Policy(Context.getLangOpts());
+  Policy.SuppressDefaultTemplateArgs = true;
+  Policy.UsePreferredNames = true;
+  Policy.SuppressInlineNamespace = llvm::to_underlying(PrintingPolicy::SuppressInlineNamespaceMode::All);
+  return Policy;
+}
+
+std::string spellingOf(QualType Type, const ASTContext &Context) {
+  PrintingPolicy Policy = policyOf(Context);
+  Type = withoutDetours(Type, Context);
+  std::string Text = Type.getAsString(Policy);
+  if (hasReservedName(Text) || Text.find("_type") != std::string::npos)
+    Text = Type.getCanonicalType().getAsString(Policy);
+  return withAliases(std::move(Text));
+}
+
+} // namespace linkjit

@@ -1,0 +1,269 @@
+#include "values.h"
+
+#include "hiding.h"
+#include "spelling.h"
+#include "clang/AST/ASTContext.h"
+#include "clang/AST/Decl.h"
+#include "clang/AST/DeclCXX.h"
+#include "clang/AST/DeclTemplate.h"
+#include "clang/AST/ExprCXX.h"
+#include "clang/Frontend/CompilerInstance.h"
+#include "clang/Sema/Lookup.h"
+#include "clang/Sema/Sema.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace clang;
+
+namespace linkjit {
+
+void Values::attach(CompilerInstance &ToCompiler) {
+  Compiler = &ToCompiler;
+  // Sema shares in the ownership of its sources; this one lives as long as the process.
+  Retain();
+  Compiler->getSema().addExternalSource(llvm::IntrusiveRefCntPtr<ExternalSemaSource>(this));
+}
+
+void Values::begin(StringRef InNamespace, bool WithoutSemicolon) {
+  Namespace = InNamespace.str();
+  EndsWithoutSemicolon = WithoutSemicolon;
+  Type.clear();
+  LastVariable = nullptr;
+}
+
+std::string Values::declarationOfLast(unsigned Number) {
+  if (Last.isNull() || !Compiler->getLangOpts().CPlusPlus)
+    return {};
+  Sema &S = Compiler->getSema();
+  ASTContext &Context = S.getASTContext();
+  // The type may have no spelling, as that of a lambda, so it gets a name.
+  std::string Alias = "__linkjit_repl_type_" + std::to_string(Number);
+  TypedefDecl *Typedef = Context.buildImplicitTypedef(Last, Alias);
+  S.PushOnScopeChains(Typedef, S.TUScope);
+  LastNamespace = "__linkjit_repl_last_" + std::to_string(Number);
+  return "namespace " + LastNamespace + " { " + Alias + " &_ = *static_cast<" + Alias + " *>(__linkjit_repl_last); }\n";
+}
+
+bool Values::LookupUnqualified(LookupResult &Result, Scope *) {
+  const IdentifierInfo *Name = Result.getLookupName().getAsIdentifierInfo();
+  if (!LastVariable || !Name || !Name->isStr("_") || Result.isForRedeclaration() ||
+      Result.getLookupKind() != Sema::LookupOrdinaryName)
+    return false;
+  Result.addDecl(LastVariable);
+  Result.resolveKind();
+  return true;
+}
+
+bool Values::HandleTopLevelDecl(DeclGroupRef Group) {
+  if (Compiler)
+    for (Decl *Declared : Group)
+      handle(Declared);
+  return true;
+}
+
+void Values::handle(Decl *Declared) {
+  if (auto *Linkage = dyn_cast<LinkageSpecDecl>(Declared)) {
+    for (Decl *Each : Linkage->decls())
+      Noting.note(Each);
+  } else if (auto *Inner = dyn_cast<NamespaceDecl>(Declared)) {
+    handleWrapper(Inner);
+  } else if (auto *Statement = dyn_cast<TopLevelStmtDecl>(Declared)) {
+    adoptClosures(Statement);
+    if (Statement->isSemiMissing())
+      show(Statement);
+  } else {
+    Noting.note(Declared);
+  }
+}
+
+/// Makes lambdas of a statement members of what is around the statement. Clang can't mangle names in which a statement is a
+/// scope, and crashes on `ns::f([] {})`.
+void Values::adoptClosures(TopLevelStmtDecl *Statement) {
+  for (Decl *Inner : Statement->decls())
+    if (auto *Record = dyn_cast<CXXRecordDecl>(Inner); Record && Record->isLambda())
+      Record->setDeclContext(Statement->getDeclContext());
+}
+
+/// Looks into namespaces that the front end itself has written around an input, or put before it.
+void Values::handleWrapper(NamespaceDecl *Wrapper) {
+  if (!LastNamespace.empty() && Wrapper->getName() == LastNamespace) {
+    for (Decl *Declared : Wrapper->decls())
+      if (auto *Variable = dyn_cast<VarDecl>(Declared))
+        LastVariable = Variable;
+    return;
+  }
+  if (Namespace.empty() || Wrapper->getName() != Namespace)
+    return;
+  Decl *Final = nullptr;
+  for (Decl *Declared : Wrapper->decls()) {
+    if (auto *Statement = dyn_cast<TopLevelStmtDecl>(Declared))
+      adoptClosures(Statement);
+    Noting.note(Declared);
+    Final = Declared;
+  }
+  if (auto *Statement = dyn_cast_or_null<TopLevelStmtDecl>(Final); Statement && EndsWithoutSemicolon)
+    show(Statement);
+}
+
+/// Replaces `value` by `show(value)`.
+void Values::show(TopLevelStmtDecl *Statement) {
+  auto *Value = dyn_cast_or_null<Expr>(Statement->getStmt());
+  if (!Value || Compiler->getDiagnostics().hasErrorOccurred())
+    return;
+  Sema &S = Compiler->getSema();
+  ASTContext &Context = S.getASTContext();
+  bool HasTemporaries = false;
+  if (auto *Cleanups = dyn_cast<ExprWithCleanups>(Value)) {
+    HasTemporaries = true;
+    Value = Cleanups->getSubExpr();
+  }
+  std::string Spelling = spellingOf(Value->getType(), Context);
+  if (OnType)
+    return OnType(Spelling);
+  if (Value->getType()->isVoidType())
+    return;
+  // No reference binds to a field of bits, or to an element of a vector.
+  if (Value->getObjectKind() != OK_Ordinary) {
+    ExprResult Loaded = S.DefaultLvalueConversion(Value);
+    if (Loaded.isInvalid())
+      return;
+    Value = Loaded.get();
+  }
+  Expr *Function = functionFor(Value);
+  if (!Function)
+    return;
+  describeEnumerations(Value->getType(), 0);
+  QualType Shown = Value->getType();
+  SourceLocation Begin = Value->getBeginLoc(), End = Value->getEndLoc();
+  Expr *Arguments[] = {Value};
+  ExprResult Call = S.ActOnCallExpr(nullptr, Function, Begin, Arguments, End);
+  if (Call.isInvalid())
+    return;
+  if (HasTemporaries)
+    S.Cleanup.setExprNeedsCleanups(true);
+  Call = S.ActOnFinishFullExpr(Call.get(), /*DiscardedValue=*/false);
+  if (Call.isInvalid())
+    return;
+  Statement->setStmt(Call.get());
+  Type = std::move(Spelling);
+  Last = Shown->isFunctionType() ? QualType() : Shown;
+}
+
+Expr *Values::functionFor(Expr *Value) {
+  Sema &S = Compiler->getSema();
+  ASTContext &Context = S.getASTContext();
+  DeclContext *Globals = Context.getTranslationUnitDecl();
+  if (!Context.getLangOpts().CPlusPlus) {
+    const char *Name = nameInC(Value->getType());
+    return Name ? reference(Globals, Name) : nullptr;
+  }
+  LookupResult Found(S, &Context.Idents.get("__linkjit_repl"), SourceLocation(), Sema::LookupNamespaceName);
+  S.LookupQualifiedName(Found, Globals);
+  auto *Prelude = Found.getAsSingle<NamespaceDecl>();
+  return Prelude ? reference(Prelude, "show") : nullptr;
+}
+
+const char *Values::nameInC(QualType Shown) {
+  const clang::Type *Of = Shown.getCanonicalType().getTypePtr();
+  if (Of->isArrayType() || Of->isPointerType()) {
+    QualType To = Of->isArrayType() ? Of->getAsArrayTypeUnsafe()->getElementType() : Of->getPointeeType();
+    return To->isCharType() ? "__linkjit_repl_show_string" : "__linkjit_repl_show_pointer";
+  }
+  if (Of->isBooleanType())
+    return "__linkjit_repl_show_bool";
+  if (Of->isCharType())
+    return "__linkjit_repl_show_char";
+  if (Of->isIntegerType())
+    return Of->hasSignedIntegerRepresentation() ? "__linkjit_repl_show_signed" : "__linkjit_repl_show_unsigned";
+  return Of->isRealFloatingType() ? "__linkjit_repl_show_float" : nullptr;
+}
+
+/// An expression that names a function or its overloads.
+Expr *Values::reference(DeclContext *In, StringRef Name) {
+  Sema &S = Compiler->getSema();
+  LookupResult Found(S, &S.getASTContext().Idents.get(Name), SourceLocation(), Sema::LookupOrdinaryName);
+  S.LookupQualifiedName(Found, In);
+  Found.suppressDiagnostics();
+  if (Found.empty())
+    return nullptr;
+  CXXScopeSpec Unqualified;
+  return S.BuildDeclarationNameExpr(Unqualified, Found, /*NeedsADL=*/false).get();
+}
+
+/// Describes each enumeration that a value of the type may hold.
+void Values::describeEnumerations(QualType In, unsigned Depth) {
+  constexpr unsigned Deepest = 8;
+  const clang::Type *Of = In.getCanonicalType().getTypePtr();
+  if (Depth == Deepest || !Described.insert(Of).second)
+    return;
+  if (const auto *Enum = Of->getAs<EnumType>())
+    return describe(Enum->getDecl()->getDefinition());
+  if (const clang::ArrayType *Array = Of->getAsArrayTypeUnsafe())
+    return describeEnumerations(Array->getElementType(), Depth + 1);
+  if (Of->isPointerType())
+    return describeEnumerations(Of->getPointeeType(), Depth + 1);
+  const CXXRecordDecl *Record = Of->getAsCXXRecordDecl();
+  if (!Record || !Record->hasDefinition())
+    return;
+  if (const auto *Instance = dyn_cast<ClassTemplateSpecializationDecl>(Record))
+    for (const TemplateArgument &Argument : Instance->getTemplateArgs().asArray()) {
+      if (Argument.getKind() == TemplateArgument::Type)
+        describeEnumerations(Argument.getAsType(), Depth + 1);
+      if (Argument.getKind() == TemplateArgument::Pack)
+        for (const TemplateArgument &Each : Argument.pack_elements())
+          if (Each.getKind() == TemplateArgument::Type)
+            describeEnumerations(Each.getAsType(), Depth + 1);
+    }
+  // What the standard library's types have inside is nobody's business.
+  if (Compiler->getSourceManager().isInSystemHeader(Record->getLocation()))
+    return;
+  Record = Record->getDefinition();
+  for (const CXXBaseSpecifier &Base : Record->bases())
+    describeEnumerations(Base.getType(), Depth + 1);
+  for (const FieldDecl *Field : Record->fields())
+    describeEnumerations(Field->getType(), Depth + 1);
+}
+
+/// Specializes the prelude's `enumerators<E>()`.
+void Values::describe(EnumDecl *Enum) {
+  if (!Enum)
+    return;
+  Sema &S = Compiler->getSema();
+  ASTContext &Context = S.getASTContext();
+  LookupResult Prelude(S, &Context.Idents.get("__linkjit_repl"), SourceLocation(), Sema::LookupNamespaceName);
+  S.LookupQualifiedName(Prelude, Context.getTranslationUnitDecl());
+  auto *In = Prelude.getAsSingle<NamespaceDecl>();
+  if (!In)
+    return;
+  LookupResult Found(S, &Context.Idents.get("enumerators"), SourceLocation(), Sema::LookupOrdinaryName);
+  S.LookupQualifiedName(Found, In);
+  auto *Template = Found.getAsSingle<FunctionTemplateDecl>();
+  if (!Template)
+    return;
+
+  std::string Text;
+  std::string Scope = Enum->isScoped() ? spellingOf(Context.getCanonicalTagType(Enum), Context) + "::" : "";
+  for (const EnumConstantDecl *Enumerator : Enum->enumerators()) {
+    if (!Text.empty())
+      Text += ',';
+    Text += Scope + Enumerator->getNameAsString() + "=" + llvm::toString(Enumerator->getInitVal(), 10);
+  }
+
+  SourceLocation Here = Template->getLocation();
+  TemplateArgument Argument(QualType(Context.getCanonicalTagType(Enum)));
+  auto *Arguments = TemplateArgumentList::CreateCopy(Context, Argument);
+  FunctionDecl *Function = S.InstantiateFunctionDeclaration(Template, Arguments, Here);
+  if (!Function)
+    return;
+  Function->setTemplateSpecializationKind(TSK_ExplicitSpecialization, Here);
+  // Several inputs may need it.
+  Function->setImplicitlyInline();
+  QualType Array = Context.getStringLiteralArrayType(Context.CharTy, Text.size());
+  auto *Literal = StringLiteral::Create(Context, Text, StringLiteralKind::Ordinary, /*Pascal=*/false, Array, Here);
+  Expr *Pointer = ImplicitCastExpr::Create(Context, Function->getReturnType(), CK_ArrayToPointerDecay, Literal, nullptr,
+                                           VK_PRValue, FPOptionsOverride());
+  Stmt *Return = ReturnStmt::Create(Context, Here, Pointer, nullptr);
+  Function->setBody(CompoundStmt::Create(Context, Return, FPOptionsOverride(), Here, Here));
+  Compiler->getASTConsumer().HandleTopLevelDecl(DeclGroupRef(Function));
+}
+
+} // namespace linkjit
