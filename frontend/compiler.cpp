@@ -72,7 +72,7 @@ std::vector<std::string> argumentsOf(const Options &Wanted) {
   std::vector<std::string> Arguments = {
       "-resource-dir=" + resourceFolder(),
       // Documentation is shown of comments of any kind.
-      "-fparse-all-comments",
+      "-fparse-all-comments", "-fretain-comments-from-system-headers",
       // A statement that is no use to a program shows a value here.
       "-Wno-unused-value", "-Wno-unused-result",
       // Macros are redefined as all else.

@@ -87,8 +87,10 @@ void describe(NamedDecl *D, CompilerInstance &Compiler, llvm::raw_ostream &Out) 
   bool IsShort = isa<TagDecl>(D) && !Compiler.getSourceManager().isInSystemHeader(D->getLocation());
   if (IsShort)
     Policy.TerseOutput = false;
-  D->print(Out, Policy);
-  Out << ";\n";
+  std::string Text;
+  llvm::raw_string_ostream Printed(Text);
+  D->print(Printed, Policy);
+  Out << StringRef(Text).trim() << ";\n";
 }
 
 /// The definition of a macro; false if there is none of that name.

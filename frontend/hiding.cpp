@@ -87,7 +87,8 @@ bool standsAt(const Decl *D, SourceLocation Place) {
   if (const auto *Template = dyn_cast<TemplateDecl>(D))
     Parameters = Template->getTemplateParameters();
   const FunctionDecl *Function = D->getAsFunction();
-  return IsThere(D) || (Parameters && llvm::any_of(*Parameters, IsThere)) ||
+  bool IsTemplateThere = Parameters && (Parameters->getTemplateLoc() == Place || llvm::any_of(*Parameters, IsThere));
+  return IsThere(D) || IsTemplateThere ||
          (Function && llvm::any_of(Function->parameters(), IsThere));
 }
 
@@ -105,6 +106,14 @@ bool replaces(Sema &S, NamedDecl *New, NamedDecl *Old) {
     return isa<FunctionTemplateDecl>(New) == isa<FunctionTemplateDecl>(Old) &&
            !S.IsOverload(NewFunction, OldFunction, /*UseMemberUsingDeclRules=*/false);
   return true;
+}
+
+/// True if a declaration means the same entity in all namespaces.
+bool hasOneMeaning(const NamedDecl *D) {
+  if (const auto *Function = dyn_cast<FunctionDecl>(D))
+    return Function->isExternC() || Function->isMain();
+  const auto *Variable = dyn_cast<VarDecl>(D);
+  return Variable && Variable->isExternC();
 }
 
 void addOnce(std::vector<std::string> &Names, std::string Name) {
@@ -129,7 +138,7 @@ void Hiding::hide(Sema &S, const std::vector<std::string> &Names) {
 
 void Hiding::noteRedefinition(Sema &S, SourceLocation Place) {
   for (NamedDecl *D : globalsWhere(S, [](DeclarationName) { return true; }))
-    if (wasDeclaredAt(D, Place))
+    if (wasDeclaredAt(D, Place) && !hasOneMeaning(D))
       addOnce(Redefined, nameOf(D));
 }
 

@@ -148,6 +148,9 @@ Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module
     }
     Module = std::move(First);
   }
+  for (const llvm::Function &Function : *Module)
+    if (!Function.isDeclaration() && Function.hasExternalLinkage())
+      Made.Functions.push_back(symbolOf(Function));
   shareInternals(*Module);
   llvm::Function *Entry = makeEntry(*Module, Number);
   bool IsEmpty = llvm::all_of(Module->global_objects(), [](const llvm::GlobalObject &Each) { return Each.isDeclaration(); }) &&
@@ -156,9 +159,6 @@ Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module
     return Made;
   if (Entry)
     Made.Entry = symbolOf(*Entry);
-  for (const llvm::Function &Function : *Module)
-    if (&Function != Entry && !Function.isDeclaration() && Function.hasExternalLinkage())
-      Made.Functions.push_back(symbolOf(Function));
   Made.Bytes = emit(Compiler, *Module, Made.Errors);
   keepForListings(std::move(Module), Made.Entry);
   return Made;

@@ -3,11 +3,14 @@
 #include "complete.h"
 #include "document.h"
 #include "highlight.h"
-#include "text.h"
+#include "spelling.h"
+#include "clang/AST/ASTContext.h"
 #include "clang/AST/Decl.h"
+#include "clang/AST/Expr.h"
 #include "clang/Basic/Version.h"
 #include "clang/Basic/TargetInfo.h"
 #include "clang/Frontend/CompilerInstance.h"
+#include "clang/Lex/Lexer.h"
 #include "clang/Lex/Preprocessor.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/IR/Module.h"
@@ -37,7 +40,7 @@ FieldWriter answer(Status Is, StringRef Diagnostics, const std::vector<std::stri
 void Server::serve() {
   FieldWriter Greeting;
   Greeting.number(ProtocolVersion).string(getClangFullVersion());
-  Session.send('G', Greeting.string(Clang.instance().getTarget().getTriple().str()));
+  send('G', Greeting.string(Clang.instance().getTarget().getTriple().str()));
   // The first state is always there to go back to.
   snapshot();
   while (std::optional<Frame> Request = Session.receive())
@@ -61,7 +64,7 @@ void Server::handle(const Frame &Request) {
   case 'D':
     return document(Fields);
   case 'H':
-    return Session.send('H', highlight(Clang.instance().getPreprocessor(), Fields.string()));
+    return send('H', highlight(Clang.instance().getPreprocessor(), Fields.string()));
   case 'L':
     return sendText('L', Clang.Made->listing(Fields.string()));
   default:
@@ -79,11 +82,17 @@ void Server::snapshot() {
   sendState();
 }
 
-void Server::sendState() {
-  Session.send('S', FieldWriter().number(Inputs).number(static_cast<uint32_t>(::getpid())));
+/// Sends a frame. Without a session, no process has anything left to do: an earlier one must not take over.
+void Server::send(char Kind, const FieldWriter &Fields) {
+  if (!Session.send(Kind, Fields))
+    Earlier.quit();
 }
 
-void Server::sendText(char Kind, StringRef Text) { Session.send(Kind, FieldWriter().string(Text)); }
+void Server::sendState() {
+  send('S', FieldWriter().number(Inputs).number(static_cast<uint32_t>(::getpid())));
+}
+
+void Server::sendText(char Kind, StringRef Text) { send(Kind, FieldWriter().string(Text)); }
 
 void Server::rewind(FieldReader Fields) {
   uint32_t Wanted = Fields.number();
@@ -106,12 +115,48 @@ void Server::input(FieldReader Fields) {
   Clang.Hidden->clear();
   if (!HiddenNow.empty())
     Clang.Hidden->hide(Instance.getSema(), HiddenNow);
-  Clang.Shown->begin(Namespace, Seen.EndsWithoutSemicolon);
-  std::string Whole = Seen.MentionsLast ? Clang.Shown->declarationOfLast(Number) : "";
-  Whole += Namespace.empty() ? named(Text, Number) : wrapped(Text, Number, Namespace, Instance.getLangOpts());
+  Clang.Shown->begin(Number, Namespace);
+  std::string Head = Seen.MentionsLast ? Clang.Shown->declarationOfLast() : "";
   Clang.Reports->begin(Seen.Open);
+  if (Namespace.empty()) {
+    Head += headOf(Number);
+    Head += Text;
+  } else {
+    Head += wrapped(Text, Number, Namespace, statementsOf(Text, Head + headOf(Number)), Instance.getLangOpts());
+  }
   Clang.Reports->OnStuck = [this] { reject(); };
-  parse(Whole, IsReplayed);
+  parse(Head, IsReplayed);
+}
+
+/// The parts of an input that are statements. Only clang can tell them from declarations, so it parses the input aside.
+std::vector<Range> Server::statementsOf(StringRef Text, StringRef Head) {
+  std::string Reply = Earlier.aside([&](llvm::function_ref<void(const std::string &)> Finish) {
+    const SourceManager &Files = Clang.instance().getSourceManager();
+    FieldWriter Found;
+    Clang.Reports->OnStuck = [&] { Finish(Found.payload()); };
+    Clang.Shown->OnStatement = [&](const TopLevelStmtDecl &Each) {
+      CharSourceRange Range = Files.getExpansionRange(Each.getSourceRange());
+      unsigned Length = Lexer::MeasureTokenLength(Range.getEnd(), Files, Clang.instance().getLangOpts());
+      size_t Begin = Files.getFileOffset(Range.getBegin()), End = Files.getFileOffset(Range.getEnd()) + Length;
+      if (Begin < Head.size() || End > Head.size() + Text.size())
+        return;
+      // The semicolon is part of some statements, and follows others.
+      StringRef After = Text.drop_front(End - Head.size());
+      if (After.ltrim().starts_with(";"))
+        End += After.size() - After.ltrim().size() + 1;
+      Found.number(static_cast<uint32_t>(Begin - Head.size())).number(static_cast<uint32_t>(End - Head.size()));
+    };
+    llvm::consumeError(Clang.Clang->Parse((Head + Text).str()).takeError());
+    Finish(Found.payload());
+  });
+  std::vector<Range> Statements;
+  constexpr size_t BytesOfEach = 8;
+  FieldReader Fields(Reply);
+  for (size_t I = 0; I < Reply.size() / BytesOfEach; ++I) {
+    size_t Begin = Fields.number();
+    Statements.push_back({Begin, Fields.number()});
+  }
+  return Statements;
 }
 
 void Server::parse(const std::string &Text, bool IsReplayed) {
@@ -126,11 +171,11 @@ void Server::parse(const std::string &Text, bool IsReplayed) {
   if (Unit->TheModule)
     Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Inputs + 1, IsReplayed);
   if (!Made.Errors.empty()) {
-    Session.send('A', answer(Status::Rejected, Clang.Reports->takeText() + Made.Errors, {}, Object(), ""));
+    send('A', answer(Status::Rejected, Clang.Reports->takeText() + Made.Errors, {}, Object(), ""));
     Earlier.fail();
   }
   ++Inputs;
-  Session.send('A', answer(Status::Accepted, Clang.Reports->takeText(), {}, Made, Clang.Shown->type()));
+  send('A', answer(Status::Accepted, Clang.Reports->takeText(), {}, Made, Clang.Shown->type()));
 }
 
 /// Says why the input is not accepted, and ends this process: clang's state is of no use after an error.
@@ -142,7 +187,7 @@ void Server::reject() {
   // Hiding them again would not help.
   llvm::erase_if(Names, [&](const std::string &Name) { return llvm::is_contained(HiddenNow, Name); });
   Status Is = Names.empty() ? Status::Rejected : Status::Redefines;
-  Session.send('A', answer(Is, Clang.Reports->takeText(), Names, Object(), ""));
+  send('A', answer(Is, Clang.Reports->takeText(), Names, Object(), ""));
   Earlier.fail();
 }
 
@@ -163,7 +208,7 @@ void Server::complete(FieldReader Fields) {
   });
   FieldWriter Nothing;
   Nothing.number(Offset).number(0);
-  Session.send('C', Reply.empty() ? Nothing : FieldWriter(Reply));
+  send('C', Reply.empty() ? Nothing : FieldWriter(Reply));
 }
 
 void Server::typeOf(FieldReader Fields) {
@@ -173,16 +218,21 @@ void Server::typeOf(FieldReader Fields) {
       Finish(FieldWriter().string(Type).string(Clang.Reports->takeText()).payload());
     };
     Outline Seen = outlineOf(Expression, Clang.instance().getLangOpts());
-    Clang.Shown->begin("", true);
-    Clang.Shown->OnType = [&](const std::string &Type) { Give(Type); };
+    Clang.Shown->begin(Inputs + 1, "");
+    Clang.Shown->OnStatement = [&](const TopLevelStmtDecl &Each) {
+      if (const auto *Value = dyn_cast_or_null<Expr>(Each.getStmt()))
+        Give(spellingOf(Value->getType(), Clang.instance().getASTContext()));
+    };
     Clang.Reports->OnStuck = [&] { Give(""); };
-    std::string Whole = Seen.MentionsLast ? Clang.Shown->declarationOfLast(Inputs + 1) : "";
-    llvm::consumeError(Clang.Clang->Parse(Whole + named(Expression, Inputs + 1)).takeError());
+    std::string Whole = Seen.MentionsLast ? Clang.Shown->declarationOfLast() : "";
+    Whole += headOf(Inputs + 1);
+    Whole += Expression;
+    llvm::consumeError(Clang.Clang->Parse(Whole).takeError());
     Give("");
   });
   FieldWriter Nothing;
   Nothing.string("").string("error: the expression has no type\n");
-  Session.send('T', Reply.empty() ? Nothing : FieldWriter(Reply));
+  send('T', Reply.empty() ? Nothing : FieldWriter(Reply));
 }
 
 void Server::document(FieldReader Fields) {

@@ -4,6 +4,7 @@
 
 #include "compiler.h"
 #include "snapshots.h"
+#include "text.h"
 #include "wire.h"
 
 namespace linkjit {
@@ -18,6 +19,7 @@ public:
 private:
   void handle(const Frame &Request);
   void input(FieldReader Fields);
+  std::vector<Range> statementsOf(llvm::StringRef Text, llvm::StringRef Head);
   void parse(const std::string &Text, bool IsReplayed);
   [[noreturn]] void reject();
   void snapshot();
@@ -25,6 +27,7 @@ private:
   void complete(FieldReader Fields);
   void typeOf(FieldReader Fields);
   void document(FieldReader Fields);
+  void send(char Kind, const FieldWriter &Fields);
   void sendState();
   void sendText(char Kind, llvm::StringRef Text);
   [[noreturn]] void refuse(llvm::StringRef Why);

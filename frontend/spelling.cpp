@@ -3,6 +3,8 @@
 #include "clang/AST/ASTContext.h"
 #include "clang/AST/Decl.h"
 #include "clang/AST/PrettyPrinter.h"
+#include "clang/AST/QualTypeNames.h"
+#include "clang/Basic/CharInfo.h"
 
 using namespace clang;
 
@@ -33,15 +35,27 @@ std::string withAliases(std::string Text) {
   return Text;
 }
 
+/// C++ needs no `struct` before the name of one; clang repeats it where the type was first named so.
+std::string withoutKeywords(std::string Text) {
+  for (StringRef Keyword : {"struct ", "class ", "union ", "enum "})
+    for (size_t At = 0; (At = Text.find(Keyword, At)) != std::string::npos;)
+      if (At == 0 || !(isAlphanumeric(Text[At - 1]) || Text[At - 1] == '_'))
+        Text.erase(At, Keyword.size());
+      else
+        At += Keyword.size();
+  return Text;
+}
+
 /// True for names that only implementations use.
 bool hasReservedName(StringRef Text) { return Text.contains("__"); }
 
-/// Removes what only says how a type was reached: members of templates such as `value_type`, `auto`, `decltype`.
+/// Removes what only says how a type was reached: `value_type`, `auto`, `decltype`.
 QualType withoutDetours(QualType Type, const ASTContext &Context) {
   for (;;) {
     const auto *Alias = dyn_cast<TypedefType>(Type.getTypePtr());
-    bool IsMember = Alias && (Alias->getDecl()->getDeclContext()->isRecord() || hasReservedName(Alias->getDecl()->getName()));
-    bool IsDetour = IsMember || isa<DecltypeType, TypeOfExprType, AutoType, SubstTemplateTypeParmType, UnaryTransformType>(
+    StringRef Name = Alias ? Alias->getDecl()->getName() : "";
+    bool IsMember = Alias && Alias->getDecl()->getDeclContext()->isRecord();
+    bool IsDetour = hasReservedName(Name) || (IsMember && (Name == "type" || Name.ends_with("_type") || Name.ends_with("reference"))) || isa<DecltypeType, TypeOfExprType, AutoType, SubstTemplateTypeParmType, UnaryTransformType>(
                                     Type.getTypePtr());
     if (!IsDetour)
       return Type;
@@ -65,10 +79,12 @@ PrintingPolicy policyOf(const ASTContext &Context) {
 std::string spellingOf(QualType Type, const ASTContext &Context) {
   PrintingPolicy Policy = policyOf(Context);
   Type = withoutDetours(Type, Context);
-  std::string Text = Type.getAsString(Policy);
-  if (hasReservedName(Text) || Text.find("_type") != std::string::npos)
+  std::string Text = TypeName::getFullyQualifiedName(Type, Context, Policy);
+  // Default arguments that a library has spelled out.
+  bool IsOfLibrary = StringRef(Text).contains("std::char_traits<") || StringRef(Text).contains("std::allocator<");
+  if (hasReservedName(Text) || IsOfLibrary)
     Text = Type.getCanonicalType().getAsString(Policy);
-  return withAliases(std::move(Text));
+  return Context.getLangOpts().CPlusPlus ? withoutKeywords(withAliases(std::move(Text))) : Text;
 }
 
 } // namespace linkjit

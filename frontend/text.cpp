@@ -2,7 +2,7 @@
 
 #include "clang/Basic/LangOptions.h"
 #include "clang/Lex/Lexer.h"
-#include "llvm/ADT/StringSwitch.h"
+#include "llvm/ADT/STLExtras.h"
 #include <vector>
 
 using namespace clang;
@@ -33,10 +33,6 @@ private:
   const char *Base;
   Lexer Raw;
   size_t End = 0;
-};
-
-struct Range {
-  size_t Begin, End;
 };
 
 /// The lines with `#include` that stand outside of all brackets and conditions.
@@ -82,7 +78,6 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
       Open.push_back({'[', ']', FromEnd});
     if (T.isOneOf(tok::r_brace, tok::r_paren, tok::r_square) && !Open.empty())
       Open.pop_back();
-    Seen.EndsWithoutSemicolon = !T.is(tok::semi);
     Seen.MentionsLast |= T.is(tok::raw_identifier) && T.getRawIdentifier() == "_";
   }
   if (!Open.empty())
@@ -90,30 +85,36 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
   return Seen;
 }
 
-static std::string lineDirective(unsigned Line, unsigned Number) {
+static std::string lineDirective(size_t Line, unsigned Number) {
   return "#line " + std::to_string(Line) + " \"input " + std::to_string(Number) + "\"\n";
 }
 
-std::string named(StringRef Text, unsigned Number) { return lineDirective(1, Number) + Text.str(); }
+std::string headOf(unsigned Number) { return lineDirective(1, Number); }
 
-std::string wrapped(StringRef Text, unsigned Number, StringRef Namespace, const LangOptions &Language) {
-  std::string Source = Text.str();
-  std::vector<Range> Bare = includesOf(Source, Language);
-  Bare.push_back({Source.size(), Source.size()});
+/// A part of a text that is where it was for diagnostics: in its line and column.
+static std::string placed(StringRef Text, Range Part, unsigned Number) {
+  StringRef Before = Text.take_front(Part.Begin);
+  size_t Column = Before.size() - (Before.rfind('\n') == StringRef::npos ? 0 : Before.rfind('\n') + 1);
+  return lineDirective(1 + Before.count('\n'), Number) + std::string(Column, ' ') + Text.slice(Part.Begin, Part.End).str() +
+         "\n";
+}
+
+std::string wrapped(StringRef Text, unsigned Number, StringRef Namespace, std::vector<Range> Statements,
+                    const LangOptions &Language) {
+  std::vector<Range> Bare = includesOf(Text.str(), Language);
+  Bare.insert(Bare.end(), Statements.begin(), Statements.end());
+  llvm::sort(Bare, [](Range A, Range B) { return A.Begin < B.Begin; });
+  Bare.push_back({Text.size(), Text.size()});
   std::string Result;
   size_t At = 0;
-  for (const Range &Include : Bare) {
-    StringRef Before = Text.slice(At, Include.Begin);
-    unsigned Line = 1 + static_cast<unsigned>(Text.take_front(At).count('\n'));
-    if (!Before.trim().empty()) {
-      Result += "inline namespace " + Namespace.str() + " {\n" + lineDirective(Line, Number) + Before.str();
-      // An expression that ends the input has no semicolon, and only the end of the input does without.
-      Result += Include.Begin == Source.size() ? "\n;}\n" : "\n}\n";
-    }
-    unsigned LineOfInclude = 1 + static_cast<unsigned>(Text.take_front(Include.Begin).count('\n'));
-    if (Include.Begin != Include.End)
-      Result += lineDirective(LineOfInclude, Number) + Text.slice(Include.Begin, Include.End).str() + "\n";
-    At = Include.End;
+  for (Range Each : Bare) {
+    if (Each.Begin < At)
+      continue;
+    if (!Text.slice(At, Each.Begin).trim().empty())
+      Result += "inline namespace " + Namespace.str() + " {\n" + placed(Text, {At, Each.Begin}, Number) + "}\n";
+    if (Each.Begin != Each.End)
+      Result += placed(Text, Each, Number);
+    At = Each.End;
   }
   return Result;
 }

@@ -5,6 +5,7 @@
 #include "llvm/ADT/StringRef.h"
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace clang {
 class LangOptions;
@@ -22,17 +23,22 @@ struct OpenBracket {
 /// What tokens alone say about an input.
 struct Outline {
   bool MentionsLast = false;
-  bool EndsWithoutSemicolon = false;
   std::optional<OpenBracket> Open;
 };
 
 Outline outlineOf(llvm::StringRef Text, const clang::LangOptions &Language);
 
-/// The text with the name that diagnostics give it: `input 3`.
-std::string named(llvm::StringRef Text, unsigned Number);
+/// A part of a text, in bytes.
+struct Range {
+  size_t Begin, End;
+};
 
-/// The same, in an inline namespace but for its `#include` lines.
-std::string wrapped(llvm::StringRef Text, unsigned Number, llvm::StringRef Namespace, const clang::LangOptions &Language);
+/// The line before an input that gives it the name that diagnostics use: `input 3`.
+std::string headOf(unsigned Number);
+
+/// The text, in an inline namespace but for its `#include` lines and its statements.
+std::string wrapped(llvm::StringRef Text, unsigned Number, llvm::StringRef Namespace, std::vector<Range> Statements,
+                    const clang::LangOptions &Language);
 
 } // namespace linkjit
 

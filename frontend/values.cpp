@@ -9,6 +9,7 @@
 #include "clang/AST/ExprCXX.h"
 #include "clang/Frontend/CompilerInstance.h"
 #include "clang/Sema/Lookup.h"
+#include "clang/Sema/Scope.h"
 #include "clang/Sema/Sema.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -23,14 +24,15 @@ void Values::attach(CompilerInstance &ToCompiler) {
   Compiler->getSema().addExternalSource(llvm::IntrusiveRefCntPtr<ExternalSemaSource>(this));
 }
 
-void Values::begin(StringRef InNamespace, bool WithoutSemicolon) {
+void Values::begin(unsigned OfInput, StringRef InNamespace) {
+  Number = OfInput;
+  Adoptions = 0;
   Namespace = InNamespace.str();
-  EndsWithoutSemicolon = WithoutSemicolon;
   Type.clear();
   LastVariable = nullptr;
 }
 
-std::string Values::declarationOfLast(unsigned Number) {
+std::string Values::declarationOfLast() {
   if (Last.isNull() || !Compiler->getLangOpts().CPlusPlus)
     return {};
   Sema &S = Compiler->getSema();
@@ -54,9 +56,14 @@ bool Values::LookupUnqualified(LookupResult &Result, Scope *) {
 }
 
 bool Values::HandleTopLevelDecl(DeclGroupRef Group) {
-  if (Compiler)
-    for (Decl *Declared : Group)
-      handle(Declared);
+  if (!Compiler)
+    return true;
+  // Instances of constexpr templates come in the middle of the statement that needs them.
+  for (Scope *At = Compiler->getSema().getCurScope(); At; At = At->getParent())
+    if (DeclContext *In = At->getEntity(); In && isa<TopLevelStmtDecl>(In))
+      adoptTypes(cast<TopLevelStmtDecl>(In));
+  for (Decl *Declared : Group)
+    handle(Declared);
   return true;
 }
 
@@ -67,20 +74,44 @@ void Values::handle(Decl *Declared) {
   } else if (auto *Inner = dyn_cast<NamespaceDecl>(Declared)) {
     handleWrapper(Inner);
   } else if (auto *Statement = dyn_cast<TopLevelStmtDecl>(Declared)) {
-    adoptClosures(Statement);
-    if (Statement->isSemiMissing())
+    adoptTypes(Statement);
+    if (OnStatement)
+      OnStatement(*Statement);
+    else if (Statement->isSemiMissing())
       show(Statement);
   } else {
     Noting.note(Declared);
   }
 }
 
-/// Makes lambdas of a statement members of what is around the statement. Clang can't mangle names in which a statement is a
-/// scope, and crashes on `ns::f([] {})`.
-void Values::adoptClosures(TopLevelStmtDecl *Statement) {
-  for (Decl *Inner : Statement->decls())
-    if (auto *Record = dyn_cast<CXXRecordDecl>(Inner); Record && Record->isLambda())
+/// Makes lambdas of a statement members of what is around the statement, and its classes those of a function. Clang can't
+/// mangle names in which a statement is a scope, and crashes on `std::find(a, b, [] {})`.
+void Values::adoptTypes(TopLevelStmtDecl *Statement) {
+  if (Adopted != Statement) {
+    Adopted = Statement;
+    Around = nullptr;
+  }
+  for (Decl *Inner : Statement->decls()) {
+    auto *Record = dyn_cast<TagDecl>(Inner);
+    if (!Record || !Record->isCompleteDefinition() || Record->getDeclContext() != Statement)
+      continue;
+    auto *Class = dyn_cast<CXXRecordDecl>(Record);
+    if (Class && Class->isLambda()) {
       Record->setDeclContext(Statement->getDeclContext());
+      continue;
+    }
+    if (!Around) {
+      ASTContext &Context = Compiler->getASTContext();
+      SourceLocation Here = Record->getLocation();
+      // The name is of this input alone, for another may have another class of the same name.
+      std::string Name = "__linkjit_statement_" + std::to_string(Number) + "_" + std::to_string(Adoptions++);
+      QualType Type = Context.getFunctionType(Context.VoidTy, {}, FunctionProtoType::ExtProtoInfo());
+      Around = FunctionDecl::Create(Context, Statement->getDeclContext(), Here, Here, &Context.Idents.get(Name), Type,
+                                    nullptr, SC_Static);
+      Around->setParams({});
+    }
+    Record->setDeclContext(Around);
+  }
 }
 
 /// Looks into namespaces that the front end itself has written around an input, or put before it.
@@ -93,15 +124,8 @@ void Values::handleWrapper(NamespaceDecl *Wrapper) {
   }
   if (Namespace.empty() || Wrapper->getName() != Namespace)
     return;
-  Decl *Final = nullptr;
-  for (Decl *Declared : Wrapper->decls()) {
-    if (auto *Statement = dyn_cast<TopLevelStmtDecl>(Declared))
-      adoptClosures(Statement);
+  for (Decl *Declared : Wrapper->decls())
     Noting.note(Declared);
-    Final = Declared;
-  }
-  if (auto *Statement = dyn_cast_or_null<TopLevelStmtDecl>(Final); Statement && EndsWithoutSemicolon)
-    show(Statement);
 }
 
 /// Replaces `value` by `show(value)`.
@@ -117,8 +141,6 @@ void Values::show(TopLevelStmtDecl *Statement) {
     Value = Cleanups->getSubExpr();
   }
   std::string Spelling = spellingOf(Value->getType(), Context);
-  if (OnType)
-    return OnType(Spelling);
   if (Value->getType()->isVoidType())
     return;
   // No reference binds to a field of bits, or to an element of a vector.
@@ -236,7 +258,7 @@ void Values::describe(EnumDecl *Enum) {
     return;
   LookupResult Found(S, &Context.Idents.get("enumerators"), SourceLocation(), Sema::LookupOrdinaryName);
   S.LookupQualifiedName(Found, In);
-  auto *Template = Found.getAsSingle<FunctionTemplateDecl>();
+  auto *Template = Found.empty() ? nullptr : dyn_cast<FunctionTemplateDecl>(Found.getRepresentativeDecl());
   if (!Template)
     return;
 

@@ -28,17 +28,17 @@ public:
 
   void attach(clang::CompilerInstance &Compiler);
 
-  /// Prepares for an input. In an inline namespace, an expression can't say itself that its semicolon is missing.
-  void begin(llvm::StringRef Namespace, bool EndsWithoutSemicolon);
+  /// Prepares for an input.
+  void begin(unsigned Number, llvm::StringRef Namespace);
 
   /// The spelling of the type of the value that the input shows, empty if it shows none.
   const std::string &type() const { return Type; }
 
-  /// If set, it gets the spelling of the type of the last expression, and nothing is compiled.
-  std::function<void(const std::string &)> OnType;
+  /// If set, it gets each statement, and none is shown.
+  std::function<void(const clang::TopLevelStmtDecl &)> OnStatement;
 
   /// A declaration of `_` to put before an input that mentions it; empty if there is no last value.
-  std::string declarationOfLast(unsigned Number);
+  std::string declarationOfLast();
 
   bool HandleTopLevelDecl(clang::DeclGroupRef Group) override;
 
@@ -48,7 +48,7 @@ public:
 private:
   void handle(clang::Decl *Declared);
   void handleWrapper(clang::NamespaceDecl *Wrapper);
-  void adoptClosures(clang::TopLevelStmtDecl *Statement);
+  void adoptTypes(clang::TopLevelStmtDecl *Statement);
   void show(clang::TopLevelStmtDecl *Statement);
   clang::Expr *functionFor(clang::Expr *Value);
   const char *nameInC(clang::QualType Shown);
@@ -58,8 +58,12 @@ private:
 
   Hiding &Noting;
   clang::CompilerInstance *Compiler = nullptr;
+  unsigned Number = 0;
   std::string Namespace;
-  bool EndsWithoutSemicolon = false;
+  /// The statement whose types were adopted last, and the function that they seem to be in.
+  clang::TopLevelStmtDecl *Adopted = nullptr;
+  clang::FunctionDecl *Around = nullptr;
+  unsigned Adoptions = 0;
   std::string Type;
   clang::QualType Last;
   std::string LastNamespace;

@@ -111,11 +111,10 @@ std::optional<Frame> Channel::receive() {
   return Request;
 }
 
-void Channel::send(char Kind, const FieldWriter &Fields) {
+bool Channel::send(char Kind, const FieldWriter &Fields) {
   FieldWriter Whole;
   Whole.byte(static_cast<uint8_t>(Kind)).string(Fields.payload());
-  if (!writeFully(Out, Whole.payload()))
-    ::_exit(3);
+  return writeFully(Out, Whole.payload());
 }
 
 } // namespace linkjit

@@ -64,8 +64,8 @@ public:
   /// The next request, or nothing at the end of the input. A request that is too long ends the input.
   std::optional<Frame> receive();
 
-  /// Sends a frame. If the session is gone, the process has nothing left to do, and ends.
-  void send(char Kind, const FieldWriter &Fields);
+  /// Sends a frame; false if the session is gone.
+  bool send(char Kind, const FieldWriter &Fields);
 
 private:
   int Out;
