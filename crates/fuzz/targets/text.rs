@@ -1,11 +1,10 @@
 //! Everything that is read as text: linker scripts, check rules, directives of COFF objects, llvm-jitlink's command line,
-//! names that are demangled, names of imports, LLVM IR. The first byte says which.
+//! names that are demangled, names of imports. The first byte says which. LLVM IR has a target of its own.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use linkjit::ExecAddr;
-use linkjit_ir::Module;
 use linkjit_link::arch::Arch;
 use linkjit_link::check::{Target, decode, evaluate, rules, self_references};
 use linkjit_link::graph::SymbolId;
@@ -25,7 +24,7 @@ mod jitlink;
 fuzz_target!(|bytes: &[u8]| {
     let Some((which, bytes)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(bytes);
-    match which % 9 {
+    match which % 8 {
         0 => _ = script::parse(&text),
         1 => {
             let memory = Memory(bytes);
@@ -47,7 +46,6 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         6 => _ = Import::parse(&Source::new("import", bytes.to_vec())),
-        8 => ir(&text),
         _ => {
             for arch in Arch::ALL {
                 _ = decode(arch, bytes, 0x1000);
@@ -56,19 +54,6 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
 });
-
-/// Cuts a module. Slices can be read as the module could.
-fn ir(text: &str) {
-    let Ok(module) = Module::read(text) else { return };
-    // More of them say nothing new.
-    let functions: Vec<_> = module.functions().map(|function| function.id).take(30).collect();
-    let single = functions.iter().filter_map(|&function| module.slice(&[function]).ok());
-    for slice in single.chain(module.slice(&functions)).chain([module.rest()]) {
-        if let Err(error) = Module::read(slice.as_str()) {
-            panic!("a slice is wrong: {error}:\n{slice}");
-        }
-    }
-}
 
 /// Bytes from 0x1000 on, with a symbol and a section where they begin.
 struct Memory<'a>(&'a [u8]);

@@ -15,7 +15,7 @@ use crate::tools::{cargo, list, make_folder, output_of, run, workspace};
 mod seeds;
 
 /// The targets, the slowest to explore first.
-const TARGETS: [&str; 6] = ["session", "noexec", "link", "remote", "text", "archive"];
+const TARGETS: [&str; 7] = ["session", "noexec", "link", "ir", "remote", "text", "archive"];
 
 /// The number of targets that run at a time.
 const AT_A_TIME: usize = 2;

@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("repl", &["linkjit", "linkjit-remote"]),
     ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-remote", "linkjit-repl"]),
     ("xtask", &[]),
-    ("fuzz", &["linkjit", "linkjit-host", "linkjit-ir", "linkjit-link", "linkjit-remote"]),
+    ("fuzz", &["linkjit", "linkjit-host", "linkjit-ir", "linkjit-link", "linkjit-remote", "linkjit-repl"]),
 ];
 const SATELLITE: &[&str] = &["linkjit"];
 

@@ -87,6 +87,17 @@ impl Corpus {
         program(&folder, "native", vec!["main.o".into()])
     }
 
+    /// The same as LLVM IR.
+    pub(crate) fn startup_ir(&self) -> Result<Program> {
+        let folder = self.part("startup-ir", |folder| {
+            write(&folder.join("main.c"), include_str!("../../bench/startup.c"))?;
+            output_of(clang(folder).args(["-O2", "-S", "-emit-llvm", "main.c", "-o", "main.ll"]))?;
+            output_of(clang(folder).args(["main.ll", "-o", "native"]))?;
+            record_expected(folder, "native")
+        })?;
+        program(&folder, "native", vec!["main.ll".into()])
+    }
+
     /// sqlite3 and a small program that uses it.
     pub(crate) fn e1(&self) -> Result<Program> {
         let folder = self.part("e1", |folder| {

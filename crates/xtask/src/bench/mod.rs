@@ -49,7 +49,7 @@ enum Section {
     Startup,
     /// E1 and E3-2000 in another process, and how long calls to it take
     Remote,
-    /// LLVM IR with 2000 functions, of which a hundredth, a tenth or all are called
+    /// LLVM IR: a program that only says that it runs, and 2000 functions, of which a hundredth, a tenth or all are called
     Ir,
     /// thousands of functions, each looked up by itself or with a resource tracker of its own (without peers)
     Batches,
@@ -190,25 +190,33 @@ impl Bench<'_> {
 
     /// LLVM IR, compiled as a whole or function by function.
     fn ir(&mut self) -> Result<()> {
+        let program = self.corpus.startup_ir()?;
+        let measured = measure::measure(&self.corpus, self.options, &self.ir_jobs(&program));
+        report::table("LLVM IR of a program that only says that it runs", &measured, &[LLI_LAZY, LLI]);
+        self.note_failure("IR, start-up", &measured);
         for (program, step) in self.corpus.ir()?.iter().zip(many_functions::STEPS) {
-            let job = |tool, program_of_tool: &Path, arguments: &[&str]| {
-                let mut command = Command::new(program_of_tool);
-                command.args(arguments).args(&program.inputs);
-                Job { tool, program, steps: vec![command] }
-            };
-            let (ours, lli) = (self.linkjit.as_path(), Path::new("lli-22"));
-            let jobs = [
-                job(LAZY, ours, &["run", "--no-cache", "--lazy"]),
-                job(LINKJIT, ours, &["run", "--no-cache"]),
-                job(LLI_LAZY, lli, &["-jit-kind=orc-lazy"]),
-                job(LLI, lli, &["-jit-kind=orc"]),
-            ];
-            let measured = measure::measure(&self.corpus, self.options, &jobs);
+            let measured = measure::measure(&self.corpus, self.options, &self.ir_jobs(program));
             let title = format!("LLVM IR with 2000 functions, one of {step} called");
             report::table(&title, &measured, &[LLI_LAZY, LLI]);
             self.note_failure(&format!("IR, one of {step}"), &measured);
         }
         Ok(())
+    }
+
+    /// The ways to run a program of LLVM IR.
+    fn ir_jobs<'p>(&self, program: &'p Program) -> [Job<'p>; 4] {
+        let job = |tool, program_of_tool: &Path, arguments: &[&str]| {
+            let mut command = Command::new(program_of_tool);
+            command.args(arguments).args(&program.inputs);
+            Job { tool, program, steps: vec![command] }
+        };
+        let (ours, lli) = (self.linkjit.as_path(), Path::new("lli-22"));
+        [
+            job(LAZY, ours, &["run", "--no-cache", "--lazy"]),
+            job(LINKJIT, ours, &["run", "--no-cache"]),
+            job(LLI_LAZY, lli, &["-jit-kind=orc-lazy"]),
+            job(LLI, lli, &["-jit-kind=orc"]),
+        ]
     }
 
     /// Measures the ways to run a program, and prints their table.

@@ -108,13 +108,31 @@ pub(super) fn write_all(corpus: &Path) -> Result<()> {
             save(corpus, "text", &format!("{language}-{number}"), &[[&[language], text.as_bytes()].concat()])?;
         }
     }
-    // Its functions one by one: a shorter input says more.
-    for (number, part) in IR.split_inclusive("\n}\n").enumerate() {
-        save(corpus, "text", &format!("8-{number}"), &[[&[8], part.as_bytes()].concat()])?;
-    }
-    save(corpus, "text", "8", &[[&[8], IR.as_bytes()].concat()])?;
+    write_ir(corpus, &work)?;
     save(corpus, "text", "5", &[b"\x05__imp_f".to_vec()])?;
     save(corpus, "text", "7", &[b"\x07\x48\x8b\x05\0\0\0\0\xe8\0\0\0\0\xc3".to_vec()])
+}
+
+/// IR that was written for tests, and clang's.
+fn write_ir(corpus: &Path, work: &Path) -> Result<()> {
+    save(corpus, "ir", "sample", &[IR.into()])?;
+    // Its functions one by one: a shorter input says more.
+    for (number, part) in IR.split_inclusive("\n}\n").enumerate() {
+        save(corpus, "ir", &format!("sample-{number}"), &[part.into()])?;
+    }
+    for (number, (extension, text, command)) in COMPILED.iter().enumerate() {
+        if *extension == "s" || !command[0].starts_with("clang") {
+            continue;
+        }
+        for flags in [&["-O0", "-g"][..], &["-O2", "-fno-inline"]] {
+            let command = [*command, flags, &["-S", "-emit-llvm"]].concat();
+            match compile(work, 100 + number, extension, text, &command) {
+                Ok(ir) => save(corpus, "ir", &format!("{number}{}", flags[0]), &[read(&ir)?])?,
+                Err(error) => eprintln!("no seed of {}: {error}", command.join(" ")),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn compile(work: &Path, number: usize, extension: &str, text: &str, command: &[&str]) -> Result<PathBuf> {
