@@ -1,4 +1,4 @@
-// What an input has to say: records in a buffer, which the session reads after each run (docs/repl-frontend.md, "Values").
+// An input's results: records in a buffer, which the session reads after each run (docs/repl-frontend.md, "Values").
 // The prelude includes nothing and declares no name of a library: functions of the C runtime have labels.
 #ifdef __cplusplus
 extern "C" {

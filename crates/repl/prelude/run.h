@@ -26,7 +26,7 @@ static int __linkjit_repl_enter(void (*entry)(void)) {
 // libstdc++'s std::cout, if the process has it. It buffers only if the user wants it to (`sync_with_stdio(false)`).
 extern void *__linkjit_repl_cout __asm__("_ZSt4cout") __attribute__((weak));
 void *__linkjit_repl_flush_stream(void *) __asm__("_ZNSo5flushEv") __attribute__((weak));
-// What the C++ runtime knows of exceptions that are being handled. Leaving a handler by a signal must not change it.
+// The C++ runtime's state of exceptions that are being handled. Leaving a handler by a signal must not change it.
 struct __linkjit_repl_exceptions {
   void *caught;
   unsigned uncaught;

@@ -539,7 +539,7 @@ template <class T> void put_holder(T &value) {
   }
 }
 
-// What the user says about the type comes first, then what members say.
+// The user's own functions for the type come first, then its members.
 template <class T> bool put_by_user(T &value) {
   if constexpr (has_member_text<T>) {
     put_text(value.to_string());
@@ -659,7 +659,7 @@ template <class T> void put(T &value) {
   }
 }
 
-// What `mime(value)` gives: a MIME type and data.
+// A MIME type and data, from the user's `mime(value)`.
 template <class T, class D> void show_data(const T &type, const D &data) {
   __linkjit_repl_open('d', 60 << 20);
   put_text(type);

@@ -1,4 +1,4 @@
-// What is shown of values: the expected text, then the expression.
+// Values of all kinds: the expected text, then the expression.
 #include <any>
 #include <array>
 #include <atomic>
