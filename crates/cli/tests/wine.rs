@@ -2,14 +2,15 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod support;
+#[path = "support/windows.rs"]
+mod windows;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use support::{Fixtures, Outcome};
-
-const TARGET: &str = "x86_64-pc-windows-gnu";
+use windows::{TARGET, build};
 
 const PROGRAM: &str = "
     int puts(const char *);
@@ -17,18 +18,6 @@ const PROGRAM: &str = "
         for (int i = 1; i < argc; i++) puts(argv[i]);
         return 40 + argc;
     }";
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the repository")
-}
-
-/// Makes what Cargo makes of the command for Windows.
-fn build() {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root()).args(["build", "--quiet", "--package", "linkjit-cli", "--target", TARGET]);
-    assert!(cargo.arg("--target-dir").arg(target).status().expect("Cargo starts").success());
-}
 
 fn compile(fixtures: &Fixtures, name: &str, source: &str) {
     let file = format!("{name}.c");
@@ -43,7 +32,7 @@ fn run(fixtures: &Fixtures, arguments: &[&str]) -> Outcome {
 
 fn command(fixtures: &Fixtures, arguments: &[&str]) -> Command {
     let mut command = fixtures.command(&[&["run"], arguments].concat());
-    command.env("LINKJIT_WINE", root().join("crates/xtask/wine"));
+    command.env("LINKJIT_WINE", windows::wine());
     command
 }
 
@@ -120,7 +109,7 @@ fn an_executor_under_wine_serves_over_standard_input_and_output() {
     let fixtures = Fixtures::new("wine-stdio");
     compile(&fixtures, "hello.obj", PROGRAM);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
-    let (wine, program) = (root().join("crates/xtask/wine"), target.join(TARGET).join("debug/linkjit.exe"));
+    let (wine, program) = (windows::wine(), target.join(TARGET).join("debug/linkjit.exe"));
     let executor = format!("exec:'{}' '{}' executor --stdio", wine.display(), program.display());
     let outcome = run(&fixtures, &["--executor", &executor, "hello.obj", "--", "one"]);
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(42), "", "one\r\n"));
@@ -195,7 +184,7 @@ fn commands_for_executors_on_windows_are_the_shells() {
     fixtures.write("the token", "secret");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(TARGET).join("debug/linkjit.exe");
     std::fs::copy(&program, fixtures.path("link jit.exe")).expect("it was built");
-    let mut wine = Command::new(root().join("crates/xtask/wine"));
+    let mut wine = Command::new(windows::wine());
     let executor = r#"exec:".\link jit.exe" executor --stdio --token-file "the token""#;
     wine.arg(&program).args(["run", "--executor", executor, "hello.obj", "--", "one"]);
     let outcome = Outcome::run(wine.current_dir(fixtures.path("")).env("LINKJIT_TOKEN", "secret"));
@@ -218,12 +207,12 @@ fn objects_for_another_processor_are_refused_before_wine_starts() {
 fn check_rules_hold_on_windows() {
     build();
     let fixtures = Fixtures::new("check-on-windows");
-    let case = root().join("crates/cli/tests/cases/jitlink/coff-relocations.s");
+    let case = windows::root().join("crates/cli/tests/cases/jitlink/coff-relocations.s");
     let case = case.to_str().expect("UTF-8");
     fixtures.tool(&["llvm-mc-19", "--triple=x86_64-windows-msvc", "--filetype=obj", case, "-o", "coff-relocations.o"]);
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(TARGET).join("debug/linkjit.exe");
     let check = |base: &str| {
-        let mut wine = Command::new(root().join("crates/xtask/wine"));
+        let mut wine = Command::new(windows::wine());
         wine.arg(&program).args(["jitlink", "-noexec", "-slab-allocate", "1Mb", "-slab-address", "0x100000"]);
         wine.args(["-slab-page-size", "4096", "-abs", "__ImageBase=0xf0000", "-abs", base, "-check"]);
         let object = fixtures.path("coff-relocations.o").display().to_string().replace('/', "\\");
@@ -239,9 +228,9 @@ fn check_rules_hold_on_windows() {
 /// Wine as it is installed, without what the tests add to it.
 fn plain_wine(command: &mut Command) -> &mut Command {
     // It makes the prefix and starts the server.
-    let made = Command::new(root().join("crates/xtask/wine")).args(["cmd", "/c", "exit"]).status();
+    let made = Command::new(windows::wine()).args(["cmd", "/c", "exit"]).status();
     assert!(made.expect("it starts").success());
-    command.env("WINEPREFIX", root().join("target/wine")).env("LINKJIT_WINE", "wine").env_remove("WINEPATH");
+    command.env("WINEPREFIX", windows::root().join("target/wine")).env("LINKJIT_WINE", "wine").env_remove("WINEPATH");
     command.env("WINEDLLOVERRIDES", "mscoree,mshtml=;winemenubuilder.exe=d")
 }
 
@@ -448,7 +437,7 @@ fn sources_are_compiled_for_windows() {
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), (Some(0), "fine\n", ""));
 
     // Wine is there, but no compiler.
-    let wine = root().join("crates/xtask/wine");
+    let wine = windows::wine();
     let path = std::env::var("PATH").expect("a search path");
     fixtures.write("wine", format!("#!/bin/sh\nPATH='{path}' exec '{}' \"$@\"", wine.display()));
     fixtures.tool(&["chmod", "+x", "wine"]);
@@ -498,7 +487,7 @@ fn jitdylibs_are_opened_and_rules_read_memory_there() {
     let jitlink = |options: &[&str]| {
         let inputs = ["-check", "rules", "opens.obj", "-jd", "plugin", "plugin.obj"];
         let mut command = fixtures.command(&[&["jitlink", "-oop-executor"], &inputs[..], options].concat());
-        Outcome::run(command.env("LINKJIT_WINE", root().join("crates/xtask/wine")))
+        Outcome::run(command.env("LINKJIT_WINE", windows::wine()))
     };
     let outcome = jitlink(&[]);
     assert_eq!((outcome.code, &*outcome.out, &*outcome.err), expected);
