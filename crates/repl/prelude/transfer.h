@@ -16,6 +16,9 @@ void __linkjit_repl_fill(unsigned long long offset) {
     __linkjit_repl_window.bytes[i] = __linkjit_repl_results.bytes[offset + i];
 }
 
+// An entry whose run only has the program's output written.
+void __linkjit_repl_nothing(void) {}
+
 int __linkjit_repl_call(void (*entry)(void)) {
   int outcome = __linkjit_repl_run(entry);
   __linkjit_repl_fill(0);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::history::Input;
@@ -22,6 +22,8 @@ const VARIABLE: &str = "LINKJIT_CLANG";
 const VERSION: u32 = 1;
 /// A snapshot wakes within that time.
 const WAKING: Duration = Duration::from_secs(20);
+/// A process whose input has ended ends within that time.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the front end is started.
 #[derive(Clone, Debug)]
@@ -37,7 +39,8 @@ pub(crate) struct Invocation {
 pub(crate) struct FrontEnd {
     invocation: Invocation,
     child: Child,
-    input: ChildStdin,
+    /// `None` when it is to end.
+    input: Option<ChildStdin>,
     frames: Receiver<io::Result<Frame>>,
     /// The inputs that it has accepted.
     inputs: usize,
@@ -154,7 +157,8 @@ impl FrontEnd {
         let (input, output) = ends.ok_or_else(|| failed(&"it has no pipes"))?;
         let frames = receive(BufReader::new(output)).map_err(|error| failed(&error))?;
         let process = child.id();
-        let mut this = Self { invocation, child, input, frames, inputs: 0, process, asked, triple: String::new() };
+        let mut this =
+            Self { invocation, child, input: Some(input), frames, inputs: 0, process, asked, triple: String::new() };
         this.greet()?;
         Ok(this)
     }
@@ -287,7 +291,7 @@ impl FrontEnd {
 
     /// If it is gone, the reply is the end of its output.
     fn send(&mut self, frame: &Frame) {
-        let _gone = frame.write_to(&mut self.input);
+        let _gone = self.input.as_mut().map(|input| frame.write_to(input));
     }
 
     /// The next frame, or `None` if there is none any more.
@@ -314,6 +318,18 @@ impl FrontEnd {
         Ok(())
     }
 
+    /// Waits for the first process, which ends when all others have.
+    fn ends_within(&mut self, patience: Duration) -> bool {
+        let begin = Instant::now();
+        while begin.elapsed() < patience {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
+
     /// There was no snapshot.
     fn restart(&mut self) -> Result<()> {
         *self = Self::start(self.invocation.clone(), self.asked.clone())?;
@@ -323,9 +339,15 @@ impl FrontEnd {
 
 impl Drop for FrontEnd {
     fn drop(&mut self) {
-        // Those that sleep wake when it ends, and end, too.
-        kill(self.process);
-        let _killed = self.child.kill();
+        // It ends when its input does, and tells those that sleep.
+        drop(self.input.take());
+        if !self.ends_within(PATIENCE) {
+            // It hangs. The snapshot that wakes finds no input.
+            kill(self.process);
+            if !self.ends_within(PATIENCE) {
+                let _killed = self.child.kill();
+            }
+        }
         let _status = self.child.wait();
     }
 }

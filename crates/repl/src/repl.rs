@@ -54,8 +54,6 @@ pub struct Repl {
     libraries: Vec<String>,
     /// Gives each input that declares something again a namespace of its own.
     namespaces: u32,
-    /// Names of objects.
-    inputs: u32,
     interrupt: Interrupt,
 }
 
@@ -158,7 +156,6 @@ impl Repl {
             lost: Vec::new(),
             libraries: Vec::new(),
             namespaces: 0,
-            inputs: 0,
             interrupt,
         };
         this.snapshots.take(&mut this.front_end)?;
@@ -258,8 +255,8 @@ impl Repl {
         if object.is_empty() {
             return Ok(Linked { tracker: None, entry: linkjit::ExecAddr::NULL });
         }
-        self.inputs += 1;
-        let name = format!("input {}", self.inputs);
+        // As the compiler calls it.
+        let name = format!("input {}", self.history.len());
         let Some(runner) = &self.runner else { return Err(linkjit::Error::Closed) };
         let tracker = runner.add(name, object)?;
         if entry.is_empty() {
@@ -276,7 +273,14 @@ impl Repl {
 
     /// The front end still has the input; it goes back when it is needed.
     fn not_linked(&mut self, error: linkjit::Error) -> Result<Failure> {
-        if is_gone(&error) { self.forget(error) } else { Ok(Failure::NotLinked(error)) }
+        match error {
+            // All inputs are searched in the same places.
+            linkjit::Error::Undefined { symbols, .. } => {
+                Ok(Failure::NotLinked(linkjit::Error::Undefined { symbols, searched: Vec::new() }))
+            }
+            error if is_gone(&error) => self.forget(error),
+            error => Ok(Failure::NotLinked(error)),
+        }
     }
 
     fn run(&mut self, entry: linkjit::ExecAddr, type_name: String, outcome: &mut Outcome) -> Result<()> {
@@ -354,7 +358,9 @@ impl Repl {
         let undone = self.history.pop();
         match undone.and_then(|accepted| accepted.tracker).map(|tracker| Runner::remove(&tracker)) {
             // Later inputs were undone, but their code may still be bound to it.
-            None | Some(Ok(()) | Err(linkjit::Error::InUse { .. })) => {}
+            None | Some(Err(linkjit::Error::InUse { .. })) => {}
+            // What destructors print is to be seen.
+            Some(Ok(())) => self.runner()?.flush()?,
             Some(Err(error)) => outcome.failure = Some(self.not_linked(error)?),
         }
         self.catch_up()?;

@@ -12,6 +12,8 @@ use crate::results::Results;
 const CALL: &str = "__linkjit_repl_call";
 /// Puts further results into the window.
 const FILL: &str = "__linkjit_repl_fill";
+/// An entry that does nothing.
+const NOTHING: &str = "__linkjit_repl_nothing";
 /// The number of bytes in all, and as many of them as there is room for.
 const WINDOW: &str = "__linkjit_repl_window";
 /// Its room.
@@ -27,6 +29,7 @@ pub(crate) struct Runner {
     call: ExecAddr,
     fill: ExecAddr,
     window: ExecAddr,
+    nothing: ExecAddr,
 }
 
 /// The way in which an entry came to its end.
@@ -41,9 +44,9 @@ impl Runner {
     /// Begins with the object of the prelude.
     pub(crate) fn new(jit: Jit, remote: Arc<Remote>, prelude: &[u8]) -> Result<Self> {
         jit.add_object(Source::new("the prelude", prelude.to_vec()))?;
-        let found = jit.link(&[CALL, FILL, WINDOW])?;
-        let &[call, fill, window] = &*found else { return Err(linkjit::Error::Closed.into()) };
-        Ok(Self { jit, remote, call, fill, window })
+        let found = jit.link(&[CALL, FILL, WINDOW, NOTHING])?;
+        let &[call, fill, window, nothing] = &*found else { return Err(linkjit::Error::Closed.into()) };
+        Ok(Self { jit, remote, call, fill, window, nothing })
     }
 
     pub(crate) fn jit(&self) -> &Jit {
@@ -73,6 +76,11 @@ impl Runner {
         let bytes = self.results(executor.as_ref())?;
         let results = Results::parse(&bytes).map_err(|error| Error::Target(error.to_string()))?;
         Ok((if way == 0 { Way::Returned } else { Way::Ended }, results))
+    }
+
+    /// Has the program's output written that it still has.
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.run(self.nothing).map(drop)
     }
 
     fn results(&self, executor: &dyn Executor) -> Result<Vec<u8>> {

@@ -190,14 +190,10 @@ impl Builder<'_> {
             }
             // What is relative to the image is within it: what is outside is reached through a stub there.
             Role::ImageOffset => {
-                let outside = match binding() {
-                    Binding::Outside(_) | Binding::OutsideFunction(_) => true,
-                    _ => {
-                        !is_constant(inputs, input, edge.target)
-                            && self.is_far(inputs, input, edge.target, self.arch.data_reach())
-                    }
-                };
-                outside.then_some(EntryKind::Stub)?
+                let is_outside = || matches!(binding(), Binding::Outside(_) | Binding::OutsideFunction(_));
+                let needs = !is_constant(inputs, input, edge.target)
+                    && (is_outside() || self.is_far(inputs, input, edge.target, self.arch.data_reach()));
+                needs.then_some(EntryKind::Stub)?
             }
             // As below; other addresses may be loaded.
             Role::NearDistance => {
@@ -556,7 +552,11 @@ fn is_constant(inputs: &[Input], input: &Input, symbol: SymbolId) -> bool {
         Binding::Input { input, symbol } => {
             inputs.get(input as usize).map(|definer| definer.graph.symbol(symbol).definition)
         }
-        _ => None,
+        // What a weak external stands for may be found like anything else.
+        Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
+            return address.is_null();
+        }
+        Binding::LinkedThreadLocal(_) | Binding::OutsideThreadLocal(_) | Binding::Missing => None,
     };
     matches!(definition, Some(Definition::Absolute(_)))
 }

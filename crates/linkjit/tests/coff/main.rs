@@ -696,6 +696,16 @@ fn weak_externals_wait_for_what_is_pulled_for_another_reason() {
     jit.add_archive(archive(&[member])).unwrap();
     jit.lookup("pointer").unwrap();
     assert_eq!((value(&jit, "w"), jit.session().statistics().objects), (1, 2));
+    // So it is for weak references, which stand for null.
+    let reference = ".weak w\n.data\n.globl pointers\npointers: .quad w, wanted\n";
+    let jit = link(&[reference]).unwrap();
+    jit.add_archive(archive(&[".data\n.globl w\nw: .long 2\n.globl wanted\nwanted: .long 3\n"])).unwrap();
+    let pointers = jit.lookup("pointers").unwrap().0 as *const u64;
+    // SAFETY: a pointer of the object.
+    assert_eq!(unsafe { pointers.read() }, jit.lookup("w").unwrap().0);
+    assert_eq!(value(&jit, "w"), 2);
+    let jit = link(&[".weak w\n.data\n.globl pointer\npointer: .quad w"]).unwrap();
+    assert_eq!(value(&jit, "pointer"), 0);
 }
 
 #[test]

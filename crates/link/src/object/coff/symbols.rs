@@ -317,7 +317,8 @@ impl Reader<'_, '_> {
     }
 
     /// The name of what a weak external stands for, if libraries are searched first, or if that may be another
-    /// object's: of a COMDAT section there may be another copy.
+    /// object's: of a COMDAT section there may be another copy. An absolute value is what compilers write for weak references,
+    /// which only stay null if nothing that is found for other reasons defines them.
     fn shared_target(&self, index: u32, symbol: &Symbol, linkage: Linkage) -> Result<Option<NameId>> {
         let Some(name) = symbol.global_name() else { return Ok(None) };
         if linkage == Linkage::Fallback {
@@ -326,7 +327,9 @@ impl Reader<'_, '_> {
         let section = Entry::parse(self.file, index)?.section;
         let section = u32::try_from(section).ok().and_then(|number| self.file.section(number));
         let is_comdat = section.is_some_and(|section| section.has(pe::IMAGE_SCN_LNK_COMDAT));
-        Ok((is_comdat || symbol.is_external() || symbol.linkage != Linkage::Strong).then_some(name))
+        let is_absolute = matches!(symbol.definition, Definition::Absolute(_));
+        let is_of_others = is_comdat || is_absolute || symbol.is_external() || symbol.linkage != Linkage::Strong;
+        Ok(is_of_others.then_some(name))
     }
 
     #[cold]
