@@ -275,7 +275,8 @@ impl Repl {
     fn not_linked(&mut self, error: linkjit::Error) -> Result<Failure> {
         match error {
             // All inputs are searched in the same places.
-            linkjit::Error::Undefined { symbols, .. } => {
+            linkjit::Error::Undefined { mut symbols, .. } => {
+                symbols.iter_mut().for_each(|symbol| symbol.searched.clear());
                 Ok(Failure::NotLinked(linkjit::Error::Undefined { symbols, searched: Vec::new() }))
             }
             error if is_gone(&error) => self.forget(error),

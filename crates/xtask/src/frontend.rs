@@ -15,10 +15,16 @@ use crate::tools::{list, make_folder, output_of, read, read_text, run, workspace
 const INSTALL: &str =
     "linkjit-clang-22 is built with clang 22 as a library: apt install libclang-22-dev llvm-22-dev g++";
 
+/// The folder in Cargo's target directory, in which this program is, too.
+fn beside_cargos() -> Result<PathBuf> {
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    Ok(this.ancestors().nth(2).ok_or("no target directory")?.join("frontend"))
+}
+
 /// Builds target/frontend/linkjit-clang-22, unless its sources and LLVM are the ones it was built of.
 pub(crate) fn frontend() -> Result<()> {
     let llvm = Llvm::find()?;
-    let target = workspace().join("target/frontend");
+    let target = beside_cargos()?;
     make_folder(&target)?;
     let program = target.join("linkjit-clang-22");
     let sources = list(&workspace().join("frontend"))?;
