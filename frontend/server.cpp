@@ -110,7 +110,7 @@ void Server::input(FieldReader Fields) {
   if (!Fields.isWhole())
     refuse("half an input");
   CompilerInstance &Instance = Clang.instance();
-  unsigned Number = Inputs + 1;
+  unsigned Number = Inputs;
   Outline Seen = outlineOf(Text, Instance.getLangOpts());
   Clang.Hidden->clear();
   if (!HiddenNow.empty())
@@ -169,7 +169,7 @@ void Server::parse(const std::string &Text, bool IsReplayed) {
     reject();
   Object Made;
   if (Unit->TheModule)
-    Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Inputs + 1, IsReplayed);
+    Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Inputs, IsReplayed);
   if (!Made.Errors.empty()) {
     send('A', answer(Status::Rejected, Clang.Reports->takeText() + Made.Errors, {}, Object(), ""));
     Earlier.fail();
@@ -218,14 +218,14 @@ void Server::typeOf(FieldReader Fields) {
       Finish(FieldWriter().string(Type).string(Clang.Reports->takeText()).payload());
     };
     Outline Seen = outlineOf(Expression, Clang.instance().getLangOpts());
-    Clang.Shown->begin(Inputs + 1, "");
+    Clang.Shown->begin(Inputs, "");
     Clang.Shown->OnStatement = [&](const TopLevelStmtDecl &Each) {
       if (const auto *Value = dyn_cast_or_null<Expr>(Each.getStmt()))
         Give(spellingOf(Value->getType(), Clang.instance().getASTContext()));
     };
     Clang.Reports->OnStuck = [&] { Give(""); };
     std::string Whole = Seen.MentionsLast ? Clang.Shown->declarationOfLast() : "";
-    Whole += headOf(Inputs + 1);
+    Whole += headOf(Inputs);
     Whole += Expression;
     llvm::consumeError(Clang.Clang->Parse(Whole).takeError());
     Give("");
