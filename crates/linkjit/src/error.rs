@@ -466,7 +466,7 @@ fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {
     let alike = symbols.iter().all(|symbol| symbol.searched == searched);
     for symbol in symbols.iter().take(SHOWN) {
         text += &symbol.to_string();
-        if !alike {
+        if !alike && !symbol.searched.is_empty() {
             text += "\n    searched ";
             text += &shown(&symbol.searched, ", ");
         }
@@ -484,7 +484,7 @@ fn undefined(symbols: &[UndefinedSymbol], searched: &[String]) -> String {
         text += hint;
         text.push('\n');
     }
-    if alike {
+    if alike && !searched.is_empty() {
         text += "searched ";
         text += &shown(searched, ", ");
     } else {
