@@ -1,8 +1,10 @@
 //! `linkjit repl`: reads inputs from files, the command line, a terminal or standard input, and shows what becomes of them.
 
+#[cfg(unix)]
 mod assistant;
 mod options;
 mod start;
+#[cfg(unix)]
 mod terminal;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -41,12 +43,20 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
                 break;
             }
         }
-    } else if is_terminal {
-        terminal::read(&mut repl, &mut shown)?;
     } else {
-        read_lines(&mut repl, &mut shown)?;
+        read(&mut repl, &mut shown, is_terminal)?;
     }
     finish(repl, &shown, is_terminal)
+}
+
+#[cfg(unix)]
+fn read(repl: &mut Repl, shown: &mut Shown, is_terminal: bool) -> Result<(), Failure> {
+    if is_terminal { terminal::read(repl, shown) } else { read_lines(repl, shown) }
+}
+
+#[cfg(not(unix))]
+fn read(repl: &mut Repl, shown: &mut Shown, _is_terminal: bool) -> Result<(), Failure> {
+    read_lines(repl, shown)
 }
 
 /// Ends the program as it would end by itself.
