@@ -1,7 +1,8 @@
 //! Commands: inputs that begin with `%`, and those of cling that begin with a dot.
 
-use std::fmt::Write;
 use std::time::Instant;
+
+use linkjit::Linkage;
 
 use crate::error::Result;
 use crate::libraries;
@@ -100,16 +101,18 @@ impl Repl {
     }
 
     fn definitions(&mut self) -> Result<String> {
-        let mut text = String::new();
+        let mut names = Vec::new();
         for symbol in self.jit()?.main().symbols()? {
-            let name = symbol.name.text();
-            let is_own = name.contains("__linkjit") || name.starts_with("_ZT") || name.starts_with("_ZN5__lj");
-            // Names that are reserved for compilers.
-            if !is_own && !name.starts_with("__") {
-                let _in_memory = writeln!(text, "{}", linkjit::demangle(&name));
+            // Tags say which of two ABIs of the library a name belongs to.
+            let shown = linkjit::demangle(&symbol.name.text()).replace("[abi:cxx11]", "");
+            // Inline functions and templates are mostly of headers.
+            let is_users = symbol.flags.linkage == Linkage::Strong && !shown.contains("__");
+            if is_users && !shown.starts_with("std::") {
+                names.push(shown + "\n");
             }
         }
-        Ok(text)
+        names.sort_unstable();
+        Ok(names.concat())
     }
 
     fn save(&mut self, path: &str) -> Result<Outcome> {
