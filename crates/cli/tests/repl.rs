@@ -82,7 +82,7 @@ fn check(target: &str, options: &[String], transcript: &str) -> Result<(), Faile
     }
 }
 
-/// What a session prints.
+/// The output of a session.
 fn run(target: &str, options: &[String], typed: &str) -> Result<String, Failed> {
     let (mut reader, writer) = std::io::pipe()?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_linkjit"));

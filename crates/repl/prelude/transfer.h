@@ -1,4 +1,4 @@
-// How results reach the session, which reads memory of linked code only: through a window of it.
+// The way of results to the session, which reads memory of linked code only: through a window of it.
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -25,7 +25,7 @@ namespace __linkjit_repl {
 
 using u64 = unsigned long long;
 enum { longest_list = 32, deepest = 8 };
-// How deep the value that is being shown is in the one that was to be shown.
+// The depth of the value that is being shown in the one that was to be shown.
 int depth;
 
 template <class T> T &it() noexcept;

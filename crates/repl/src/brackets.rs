@@ -1,4 +1,4 @@
-//! Whether a text is whole, or its user has yet to type more of it.
+//! Finds out whether a text is whole, or its user has yet to type more of it.
 
 /// The shape of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::libraries;
 use crate::repl::{Failure, Outcome, Repl};
 
-/// What `%help` says.
+/// The text of `%help`.
 const HELP: &str = "\
 Type C++: declarations, statements, expressions. Without a semicolon at its end, an expression is shown; _ is what was
 shown last. Everything may be declared again. A line that ends with a backslash or has open brackets goes on.

@@ -25,7 +25,7 @@ const WAKING: Duration = Duration::from_secs(20);
 /// A process whose input has ended ends within that time.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How the front end is started.
+/// The way in which the front end is started.
 #[derive(Clone, Debug)]
 pub(crate) struct Invocation {
     pub(crate) program: PathBuf,
@@ -51,7 +51,7 @@ pub(crate) struct FrontEnd {
     triple: String,
 }
 
-/// What became of an input.
+/// The fate of an input.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Accepted(Compiled),
@@ -77,7 +77,7 @@ pub(crate) struct Compiled {
     pub(crate) type_name: String,
 }
 
-/// What may stand in place of a word.
+/// The words that may stand in place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completions {
     /// The word begins at this byte.
@@ -102,7 +102,7 @@ pub struct Highlight {
     pub start: usize,
     /// The byte behind it.
     pub end: usize,
-    /// What it is.
+    /// Its kind.
     pub kind: TokenKind,
 }
 
@@ -149,7 +149,7 @@ impl FrontEnd {
         };
         let mut command = Command::new(&invocation.program);
         command.args(&invocation.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // What a user types to interrupt the program is not for the compiler.
+        // The keys that interrupt the program are not for the compiler.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(|error| failed(&error))?;

@@ -22,6 +22,6 @@ impl Input {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) input: Input,
-    /// What owns its code; `None` if it has none, or none that anybody can refer to.
+    /// The owner of its code; `None` if it has none, or none that anybody can refer to.
     pub(crate) tracker: Option<ResourceTracker>,
 }

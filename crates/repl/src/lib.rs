@@ -5,7 +5,7 @@
 //! ```
 //!
 //! [`Repl`] is the session: it knows the history, and how to go back when an input fails. The front end and the executor know
-//! nothing of each other, and either may die. Who reads inputs and shows outcomes is up to the user of this crate.
+//! nothing of each other, and either may die. Reading inputs and showing outcomes is up to the user of this crate.
 //!
 //! `docs/repl-frontend.md` has the protocol of the front end.
 

@@ -23,7 +23,7 @@ use crate::snapshots::Snapshots;
 /// Clang may take long for templates, but not for ever.
 const COMPILE_LIMIT: Duration = Duration::from_secs(120);
 
-/// How a session is started.
+/// The way in which a session is started.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The target's triple; `None` for that of this system.
@@ -50,23 +50,23 @@ pub struct Repl {
     history: Vec<Accepted>,
     /// Inputs whose effects went with an executor.
     lost: Vec<String>,
-    /// What `%lib` has added.
+    /// The files that `%lib` has added.
     libraries: Vec<String>,
     /// Gives each input that declares something again a namespace of its own.
     namespaces: u32,
     interrupt: Interrupt,
 }
 
-/// What has become of an input.
+/// The fate of an input.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Errors and warnings of the compiler, as it prints them.
     pub diagnostics: String,
-    /// What a command has to say.
+    /// The output of a command.
     pub text: String,
     /// The value of its last expression, if that has no semicolon.
     pub value: Option<Value>,
-    /// What it wants to show.
+    /// The things that it wants to show.
     pub displays: Vec<Display>,
     /// Why it failed.
     pub failure: Option<Failure>,

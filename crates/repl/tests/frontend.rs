@@ -22,7 +22,7 @@ struct FrontEnd {
     inputs: u32,
 }
 
-/// What became of an input.
+/// The fate of an input.
 #[derive(Debug)]
 struct Answer {
     status: u8,

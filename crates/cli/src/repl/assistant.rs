@@ -37,7 +37,7 @@ impl Completer for Assistant<'_> {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        // Who types should not be interrupted: the next input says what is wrong.
+        // A user who types should not be interrupted: the next input says what is wrong.
         let Ok(found) = self.repl.borrow_mut().complete(line, position) else { return Ok((position, Vec::new())) };
         let pair = |completion: linkjit_repl::Completion| {
             let linkjit_repl::Completion { text, detail } = completion;

@@ -89,7 +89,7 @@ fn read_lines(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was shown so far.
+/// The outcomes that were shown so far.
 #[derive(Debug, Default)]
 struct Shown {
     has_failed: bool,

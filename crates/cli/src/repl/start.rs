@@ -22,7 +22,7 @@ pub(super) fn starter(options: ReplOptions) -> StartJit {
     let is_windows = options.target.as_deref().is_some_and(|target| target.contains("windows"));
     let kind = match options.executor {
         Some(ExecutorKind::InProcess) | None if is_windows && !cfg!(windows) => ExecutorKind::Wine,
-        // What crashes is not to take this process along.
+        // A crash is not to take this process along.
         Some(ExecutorKind::InProcess) | None => ExecutorKind::Child,
         Some(kind) => kind,
     };

@@ -552,7 +552,7 @@ fn is_constant(inputs: &[Input], input: &Input, symbol: SymbolId) -> bool {
         Binding::Input { input, symbol } => {
             inputs.get(input as usize).map(|definer| definer.graph.symbol(symbol).definition)
         }
-        // What a weak external stands for may be found like anything else.
+        // The target of a weak external may be found like anything else.
         Binding::Linked(address) | Binding::Outside(address) | Binding::OutsideFunction(address) => {
             return address.is_null();
         }
