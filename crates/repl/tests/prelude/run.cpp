@@ -59,7 +59,7 @@ void Sleep(unsigned);
 void RaiseException(unsigned, unsigned, unsigned, const void *);
 }
 static unsigned interrupt_soon(void *) {
-  Sleep(50);
+  Sleep(300);
   __linkjit_repl_interrupt();
   return 0;
 }
@@ -80,7 +80,7 @@ static void crashes() {
 #include <unistd.h>
 static volatile std::sig_atomic_t mine;
 static void *interrupt_soon(void *) {
-  usleep(50000);
+  usleep(300000);
   __linkjit_repl_interrupt();
   return nullptr;
 }
