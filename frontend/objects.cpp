@@ -23,6 +23,9 @@ namespace {
 /// The number of inputs whose functions can be listed.
 constexpr size_t MostListed = 32;
 
+/// A frame may have no more bytes than 256 MiB, and has diagnostics, too.
+constexpr size_t MostBytes = 255u << 20;
+
 std::string symbolOf(const llvm::GlobalValue &Value) {
   llvm::SmallString<64> Symbol;
   llvm::Mangler().getNameWithPrefix(Symbol, &Value, /*CannotUsePrivateLabel=*/false);
@@ -87,6 +90,17 @@ void collectErrors(const llvm::DiagnosticInfo *Info, void *Errors) {
   Stream << '\n';
 }
 
+/// Returns whether somebody may refer to something of a module when its entry has run: anything but the code of statements,
+/// for addresses of constants and functions may be kept.
+bool lasts(const llvm::Module &Module, const llvm::Function *Entry) {
+  auto IsOfStatements = [&](const llvm::GlobalObject &Each) {
+    bool IsRun = Each.getName().starts_with("__stmts__") || Each.getName().starts_with("_GLOBAL__");
+    return Each.isDeclaration() || &Each == Entry || (isa<llvm::Function>(Each) && IsRun);
+  };
+  return !llvm::all_of(Module.global_objects(), IsOfStatements) || !Module.alias_empty() || !Module.ifunc_empty() ||
+         !Module.getModuleInlineAsm().empty();
+}
+
 std::string emit(CompilerInstance &Compiler, llvm::Module &Module, std::string &Errors) {
   llvm::SmallString<0> Bytes;
   Module.getContext().setDiagnosticHandlerCallBack(collectErrors, &Errors);
@@ -114,7 +128,7 @@ void Objects::shareInternals(llvm::Module &Module) {
 }
 
 /// Makes the function that calls all initializers, among them the statements.
-llvm::Function *Objects::makeEntry(llvm::Module &Module, unsigned Number) {
+llvm::Function *Objects::makeEntry(llvm::Module &Module, unsigned Serial) {
   std::vector<Initializer> Initializers = takeInitializers(Module);
   llvm::erase_if(Initializers, [&](const Initializer &Each) {
     return Each.Variable && !Initialized.insert(Each.Variable->getName()).second;
@@ -123,18 +137,20 @@ llvm::Function *Objects::makeEntry(llvm::Module &Module, unsigned Number) {
     return nullptr;
   auto *Type = llvm::FunctionType::get(llvm::Type::getVoidTy(Module.getContext()), false);
   auto *Entry = llvm::Function::Create(Type, llvm::GlobalValue::ExternalLinkage,
-                                       "__linkjit_input_" + llvm::Twine(Number), Module);
-  // What makes exceptions pass through the initializers makes them pass through their caller.
+                                       "__linkjit_input_" + llvm::Twine(Serial), Module);
+  // The attributes that let exceptions pass through the initializers let them pass through their caller.
   Entry->setAttributes(Initializers.front().Function->getAttributes());
   Entry->removeFnAttr(llvm::Attribute::NoUnwind);
   llvm::IRBuilder<> Code(llvm::BasicBlock::Create(Module.getContext(), "", Entry));
+  // The prelude notes which input has shown a value.
+  Code.CreateStore(Code.getInt32(Serial), Module.getOrInsertGlobal("__linkjit_repl_serial", Code.getInt32Ty()));
   for (const Initializer &Each : Initializers)
     Code.CreateCall(Each.Function);
   Code.CreateRetVoid();
   return Entry;
 }
 
-Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Number,
+Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Serial,
                         bool IsReplayed) {
   Object Made;
   if (!Compiler.getLangOpts().CPlusPlus)
@@ -148,18 +164,18 @@ Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module
     }
     Module = std::move(First);
   }
-  for (const llvm::Function &Function : *Module)
-    if (!Function.isDeclaration() && Function.hasExternalLinkage())
-      Made.Functions.push_back(symbolOf(Function));
   shareInternals(*Module);
-  llvm::Function *Entry = makeEntry(*Module, Number);
+  llvm::Function *Entry = makeEntry(*Module, Serial);
   bool IsEmpty = llvm::all_of(Module->global_objects(), [](const llvm::GlobalObject &Each) { return Each.isDeclaration(); }) &&
                  Module->alias_empty() && Module->ifunc_empty() && Module->getModuleInlineAsm().empty();
   if (IsReplayed || IsEmpty)
     return Made;
   if (Entry)
     Made.Entry = symbolOf(*Entry);
+  Made.Lasts = lasts(*Module, Entry);
   Made.Bytes = emit(Compiler, *Module, Made.Errors);
+  if (Made.Bytes.size() > MostBytes)
+    Made.Errors = "error: the object of this input has " + std::to_string(Made.Bytes.size()) + " bytes, which is too many\n";
   keepForListings(std::move(Module), Made.Entry);
   return Made;
 }

@@ -24,8 +24,8 @@ struct Object {
   std::string Bytes;
   /// The function that runs the input, empty if there is nothing to run.
   std::string Entry;
-  /// The symbols of the strong functions that are defined.
-  std::vector<std::string> Functions;
+  /// Whether later inputs or data may refer to something of the object: then it has to stay after it has run.
+  bool Lasts = false;
   /// Why there is no object.
   std::string Errors;
 };
@@ -36,7 +36,7 @@ public:
   void keepForNext(std::unique_ptr<llvm::Module> Module) { Early.push_back(std::move(Module)); }
 
   /// Compiles the module of an input. If it `IsReplayed`, the object exists already, and only the names are noted.
-  Object compile(clang::CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Number,
+  Object compile(clang::CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Serial,
                  bool IsReplayed);
 
   /// The IR of a function as it was last compiled, named by its symbol or as people write it.
@@ -44,7 +44,7 @@ public:
 
 private:
   void shareInternals(llvm::Module &Module);
-  llvm::Function *makeEntry(llvm::Module &Module, unsigned Number);
+  llvm::Function *makeEntry(llvm::Module &Module, unsigned Serial);
   void keepForListings(std::unique_ptr<llvm::Module> Module, llvm::StringRef Entry);
 
   std::vector<std::unique_ptr<llvm::Module>> Early;

@@ -31,7 +31,7 @@ FieldWriter answer(Status Is, StringRef Diagnostics, const std::vector<std::stri
                    StringRef Type) {
   FieldWriter Fields;
   Fields.byte(static_cast<uint8_t>(Is)).string(Diagnostics).list(Names);
-  Fields.string(Made.Bytes).string(Made.Entry).string(Type).list(Made.Functions);
+  Fields.string(Made.Bytes).string(Made.Entry).string(Type).byte(Made.Lasts);
   return Fields;
 }
 
@@ -105,6 +105,7 @@ void Server::rewind(FieldReader Fields) {
 
 void Server::input(FieldReader Fields) {
   bool IsReplayed = Fields.byte() == 0;
+  Serial = Fields.number();
   HiddenNow = Fields.list();
   StringRef Namespace = Fields.string(), Text = Fields.string();
   if (!Fields.isWhole())
@@ -115,7 +116,7 @@ void Server::input(FieldReader Fields) {
   Clang.Hidden->clear();
   if (!HiddenNow.empty())
     Clang.Hidden->hide(Instance.getSema(), HiddenNow);
-  Clang.Shown->begin(Number, Namespace);
+  Clang.Shown->begin(Number, Serial, Namespace);
   std::string Head = Seen.MentionsLast ? Clang.Shown->declarationOfLast() : "";
   Clang.Reports->begin(Seen.Open);
   if (Namespace.empty()) {
@@ -169,7 +170,7 @@ void Server::parse(const std::string &Text, bool IsReplayed) {
     reject();
   Object Made;
   if (Unit->TheModule)
-    Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Inputs, IsReplayed);
+    Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Serial, IsReplayed);
   if (!Made.Errors.empty()) {
     send('A', answer(Status::Rejected, Clang.Reports->takeText() + Made.Errors, {}, Object(), ""));
     Earlier.fail();
@@ -218,7 +219,7 @@ void Server::typeOf(FieldReader Fields) {
       Finish(FieldWriter().string(Type).string(Clang.Reports->takeText()).payload());
     };
     Outline Seen = outlineOf(Expression, Clang.instance().getLangOpts());
-    Clang.Shown->begin(Inputs, "");
+    Clang.Shown->begin(Inputs, 0, "");
     Clang.Shown->OnStatement = [&](const TopLevelStmtDecl &Each) {
       if (const auto *Value = dyn_cast_or_null<Expr>(Each.getStmt()))
         Give(spellingOf(Value->getType(), Clang.instance().getASTContext()));

@@ -37,6 +37,8 @@ private:
   Snapshots Earlier;
   /// The number of inputs that were accepted.
   uint32_t Inputs = 0;
+  /// The number of the input at hand, which no other has.
+  uint32_t Serial = 0;
   /// The names that are hidden for the input at hand.
   std::vector<std::string> HiddenNow;
 };

@@ -24,8 +24,9 @@ void Values::attach(CompilerInstance &ToCompiler) {
   Compiler->getSema().addExternalSource(llvm::IntrusiveRefCntPtr<ExternalSemaSource>(this));
 }
 
-void Values::begin(unsigned OfInput, StringRef InNamespace) {
+void Values::begin(unsigned OfInput, unsigned OfAll, StringRef InNamespace) {
   Number = OfInput;
+  Serial = OfAll;
   Adoptions = 0;
   Namespace = InNamespace.str();
   Type.clear();
@@ -42,7 +43,7 @@ std::string Values::declarationOfLast() {
   TypedefDecl *Typedef = Context.buildImplicitTypedef(Last, Alias);
   S.PushOnScopeChains(Typedef, S.TUScope);
   LastNamespace = "__linkjit_repl_last_" + std::to_string(Number);
-  return "namespace " + LastNamespace + " { " + Alias + " &_ = *static_cast<" + Alias + " *>(__linkjit_repl_last); }\n";
+  return "namespace " + LastNamespace + " { " + Alias + " &_ = *static_cast<" + Alias + " *>(__linkjit_repl_last_of(" + std::to_string(LastSerial) + ")); }\n";
 }
 
 bool Values::LookupUnqualified(LookupResult &Result, Scope *) {
@@ -168,6 +169,7 @@ void Values::show(TopLevelStmtDecl *Statement) {
   Statement->setStmt(Call.get());
   Type = std::move(Spelling);
   Last = Shown->isFunctionType() ? QualType() : Shown;
+  LastSerial = Serial;
 }
 
 Expr *Values::functionFor(Expr *Value) {

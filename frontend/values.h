@@ -29,7 +29,7 @@ public:
   void attach(clang::CompilerInstance &Compiler);
 
   /// Prepares for an input.
-  void begin(unsigned Number, llvm::StringRef Namespace);
+  void begin(unsigned Number, unsigned Serial, llvm::StringRef Namespace);
 
   /// The spelling of the type of the value that the input shows, empty if it shows none.
   const std::string &type() const { return Type; }
@@ -59,6 +59,8 @@ private:
   Hiding &Noting;
   clang::CompilerInstance *Compiler = nullptr;
   unsigned Number = 0;
+  /// As the session counts inputs, so that no two have the same.
+  unsigned Serial = 0;
   std::string Namespace;
   /// The statement whose types were adopted last, and the function that they seem to be in.
   clang::TopLevelStmtDecl *Adopted = nullptr;
@@ -66,6 +68,7 @@ private:
   unsigned Adoptions = 0;
   std::string Type;
   clang::QualType Last;
+  unsigned LastSerial = 0;
   std::string LastNamespace;
   clang::VarDecl *LastVariable = nullptr;
   llvm::SmallPtrSet<const void *, 16> Described;

@@ -16,14 +16,14 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod windows;
 
 fn main() -> ExitCode {
-    if build_front_end().is_none() {
-        return ExitCode::SUCCESS;
-    }
+    let is_missing = build_front_end().is_none();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions");
     let mut sessions: Vec<PathBuf> =
         std::fs::read_dir(directory).expect("sessions").map(|entry| entry.expect("a file").path()).collect();
     sessions.sort();
-    let trials = sessions.iter().flat_map(|path| trials(path)).collect();
+    // Those that can't run are listed as ignored.
+    let trials =
+        sessions.iter().flat_map(|path| trials(path)).map(|trial| trial.with_ignored_flag(is_missing)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -34,7 +34,7 @@ fn build_front_end() -> Option<()> {
     cargo.current_dir(windows::root()).args(["run", "--quiet", "--package", "xtask", "--target-dir"]).arg(target);
     let output = cargo.args(["--", "frontend"]).output().expect("Cargo starts");
     let said = String::from_utf8_lossy(&output.stderr);
-    if said.contains("apt install") {
+    if said.contains("linkjit-clang-22 is built with") {
         eprintln!("no session is run: {said}");
         return None;
     }

@@ -16,8 +16,27 @@ struct __linkjit_repl_results {
   __linkjit_repl_u64 length;
 };
 
-// The address of the value that was shown last, for `_`.
-void *__linkjit_repl_last;
+// The input that runs: each sets its number when it begins.
+unsigned __linkjit_repl_serial;
+
+// The values that the latest inputs have shown, for `_`: an input that did not come so far has none.
+enum { __linkjit_repl_most_shown = 64 };
+static struct {
+  unsigned serial;
+  void *value;
+} __linkjit_repl_shown[__linkjit_repl_most_shown];
+
+void __linkjit_repl_remember(void *value) {
+  unsigned slot = __linkjit_repl_serial % __linkjit_repl_most_shown;
+  __linkjit_repl_shown[slot].serial = __linkjit_repl_serial;
+  __linkjit_repl_shown[slot].value = value;
+}
+
+// The address of the value that an input has shown, or null.
+void *__linkjit_repl_last_of(unsigned serial) {
+  unsigned slot = serial % __linkjit_repl_most_shown;
+  return __linkjit_repl_shown[slot].serial == serial ? __linkjit_repl_shown[slot].value : 0;
+}
 
 // The open record grows behind those that `results` counts. It is counted when it is closed, so that a record that a
 // fault cuts short is not seen. Closing leaves `reserve` bytes free: a fault is reported without the heap, which may be what
@@ -28,7 +47,7 @@ struct __linkjit_repl_results __linkjit_repl_results = {__linkjit_repl_first, 0}
 static char *__linkjit_repl_buffer = __linkjit_repl_first;
 static __linkjit_repl_u64 __linkjit_repl_capacity = sizeof __linkjit_repl_first;
 static __linkjit_repl_u64 __linkjit_repl_end, __linkjit_repl_limit;
-// The open record has reached its limit: who goes through many elements stops.
+// The open record has reached its limit: loops over elements stop then.
 int __linkjit_repl_full;
 
 static int __linkjit_repl_grow(void) {

@@ -44,6 +44,8 @@ struct __linkjit_repl_frame {
   struct __linkjit_repl_action former[__linkjit_repl_signals];
 };
 static struct __linkjit_repl_frame *__linkjit_repl_running;
+// The stack of the handler, which leaves it at once: nested runs share it.
+static __attribute__((aligned(16))) char __linkjit_repl_handlers_stack[__linkjit_repl_stack_size];
 
 // The signal is not for an entry: who handled it before handles it.
 static void __linkjit_repl_pass_on(int which, struct __linkjit_repl_signal *signal, void *context) {
@@ -117,14 +119,17 @@ static int __linkjit_repl_guarded(void (*entry)(void)) {
   // Flags: with information, on the other stack, unblocked while it is handled.
   struct __linkjit_repl_action action = {(void *)__linkjit_repl_on_signal, {0}, 0x48000004, 0};
   struct __linkjit_repl_stack stack, former_stack;
-  stack.base = __linkjit_repl_malloc(__linkjit_repl_stack_size);
+  stack.base = __linkjit_repl_handlers_stack;
   stack.flags = 0;
   stack.size = __linkjit_repl_stack_size;
-  int outcome, other_stack = stack.base && !__linkjit_repl_sigaltstack(&stack, &former_stack);
+  int outcome, other_stack = !__linkjit_repl_sigaltstack(&stack, &former_stack);
   frame.outer = __linkjit_repl_running;
   frame.thread = __linkjit_repl_thread();
   for (int i = 0; i < __linkjit_repl_signals; i++)
     __linkjit_repl_sigaction(__linkjit_repl_numbers[i], 0, &frame.former[i]);
+  // Interrupts are for inputs: between these, the user interrupts the compiler or the linker, and must not lose this process.
+  if (!frame.outer)
+    frame.former[__linkjit_repl_signals - 1].handler = (void *)1;
   if (__linkjit_repl_setjmp(frame.jump, 1) == 0) {
     __linkjit_repl_running = &frame;
     for (int i = 0; i < __linkjit_repl_signals; i++)
@@ -140,7 +145,6 @@ static int __linkjit_repl_guarded(void (*entry)(void)) {
     __linkjit_repl_sigaction(__linkjit_repl_numbers[i], &frame.former[i], 0);
   if (other_stack)
     __linkjit_repl_sigaltstack(&former_stack, 0);
-  __linkjit_repl_free(stack.base);
   return outcome;
 }
 

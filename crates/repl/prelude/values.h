@@ -703,14 +703,14 @@ template <class T> T *keep(T &value) {
 
 template <class T> void show(T &&value) {
   using type = no_reference<T>;
-  __linkjit_repl_last = nullptr;
+  __linkjit_repl_remember(nullptr);
   if constexpr (__is_function(type)) {
     show_object(value);
   } else if constexpr (__is_lvalue_reference(T)) {
-    __linkjit_repl_last = &const_cast<char &>(reinterpret_cast<const volatile char &>(value));
+    __linkjit_repl_remember(&const_cast<char &>(reinterpret_cast<const volatile char &>(value)));
     show_object(value);
   } else if (type *kept = keep<type>(value)) {
-    __linkjit_repl_last = const_cast<plain<type> *>(kept);
+    __linkjit_repl_remember(const_cast<plain<type> *>(kept));
     show_object(*kept);
   } else {
     show_object(value);

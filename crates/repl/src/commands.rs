@@ -6,12 +6,13 @@ use linkjit::Linkage;
 
 use crate::error::Result;
 use crate::libraries;
-use crate::repl::{Failure, Outcome, Repl};
+use crate::repl::{Failure, Outcome, Repl, without_namespaces};
 
 /// The text of `%help`.
 const HELP: &str = "\
-Type C++: declarations, statements, expressions. Without a semicolon at its end, an expression is shown; _ is what was
-shown last. Everything may be declared again. A line that ends with a backslash or has open brackets goes on.
+Type C++: declarations, statements, expressions. Without a semicolon at its end, an expression is shown; _ is the value
+that was shown last. What inputs have declared at file scope may be declared again. A line that ends with a backslash
+or has open brackets goes on.
 
   %help             this text
   %undo             take the last input back
@@ -31,11 +32,8 @@ shown last. Everything may be declared again. A line that ends with a backslash 
 ";
 
 impl Repl {
-    /// Carries out a command, or evaluates an input that is none.
-    ///
-    /// # Errors
-    /// As [`Repl::evaluate`].
-    pub fn execute(&mut self, text: &str) -> Result<Outcome> {
+    /// Carries out a command, or evaluates an input that is none. Errors are as those of [`Repl::evaluate`].
+    pub(crate) fn carry_out(&mut self, text: &str) -> Result<Outcome> {
         let line = text.trim();
         let Some((command, argument)) = command_of(line) else { return self.evaluate(text) };
         let said = |text: String| Ok(Outcome { text, ..Outcome::default() });
@@ -64,7 +62,7 @@ impl Repl {
             }
             "time" => {
                 let begin = Instant::now();
-                let outcome = self.execute(argument)?;
+                let outcome = self.evaluate(argument)?;
                 let text = format!("{:.1} ms\n", begin.elapsed().as_secs_f64() * 1e3);
                 Ok(Outcome { text: outcome.text.clone() + &text, ..outcome })
             }
@@ -79,9 +77,13 @@ impl Repl {
     }
 
     fn load(&mut self, path: &str) -> Result<Outcome> {
-        match std::fs::read_to_string(path) {
-            // A script's first line is for the system.
-            Ok(text) => self.evaluate(&if text.starts_with("#!") { format!("//{text}") } else { text }),
+        match std::fs::read(path) {
+            Ok(bytes) => {
+                // Comments may be in any encoding.
+                let text = String::from_utf8_lossy(&bytes);
+                // A script's first line is for the system.
+                self.evaluate(&if text.starts_with("#!") { format!("//{text}") } else { text.into_owned() })
+            }
             Err(error) => Ok(failed(format!("{path}: {error}"))),
         }
     }
@@ -89,7 +91,7 @@ impl Repl {
     /// Adds an object or a library, now and whenever a new executor is started.
     ///
     /// # Errors
-    /// As [`Repl::evaluate`].
+    /// As [`Repl::execute`].
     pub fn add_library(&mut self, library: &str) -> Result<Outcome> {
         Ok(match libraries::add(self.jit()?, library) {
             Ok(()) => {
@@ -104,7 +106,7 @@ impl Repl {
         let mut names = Vec::new();
         for symbol in self.jit()?.main().symbols()? {
             // Tags say which of two ABIs of the library a name belongs to.
-            let shown = linkjit::demangle(&symbol.name.text()).replace("[abi:cxx11]", "");
+            let shown = without_namespaces(&linkjit::demangle(&symbol.name.text())).replace("[abi:cxx11]", "");
             // Inline functions and templates are mostly of headers.
             let is_users = symbol.flags.linkage == Linkage::Strong && !shown.contains("__");
             if is_users && !shown.starts_with("std::") {
@@ -112,6 +114,8 @@ impl Repl {
             }
         }
         names.sort_unstable();
+        // Names that were declared again.
+        names.dedup();
         Ok(names.concat())
     }
 

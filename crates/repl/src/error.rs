@@ -40,6 +40,9 @@ pub enum Error {
         /// The time that it had.
         limit: Duration,
     },
+    /// An input is longer than a frame may be.
+    #[error("the input is too long: it may have 256 MiB")]
+    TooLong,
     /// The front end has crashed.
     #[error("the compiler has crashed")]
     CompilerCrashed,

@@ -18,7 +18,7 @@ use crate::wire::{Fields, Frame, invalid};
 const PROGRAM: &str = "linkjit-clang-22";
 /// Names another program.
 const VARIABLE: &str = "LINKJIT_CLANG";
-/// The protocol's.
+/// The version of the protocol.
 const VERSION: u32 = 1;
 /// A snapshot wakes within that time.
 const WAKING: Duration = Duration::from_secs(20);
@@ -46,7 +46,7 @@ pub(crate) struct FrontEnd {
     inputs: usize,
     /// The process that serves.
     process: u32,
-    /// As above while it is asked, else 0: who wants to interrupt it needs that.
+    /// The same number while it is asked, else 0: an interrupt ends that process.
     asked: Arc<AtomicU32>,
     triple: String,
 }
@@ -75,6 +75,8 @@ pub(crate) struct Compiled {
     pub(crate) entry: String,
     /// The type of the value that is shown; empty if none is.
     pub(crate) type_name: String,
+    /// Something of the object may be referred to when the entry has run.
+    pub(crate) lasts: bool,
 }
 
 /// The words that may stand in place of one.
@@ -195,7 +197,12 @@ impl FrontEnd {
     /// Has it parse an input, and compile it if it is to be run. If it is not accepted, or on errors, the state may be one
     /// of before.
     pub(crate) fn input(&mut self, input: &Input, run: bool) -> Result<Answer> {
-        let frame = Frame::new(b'I').flag(run).texts(&input.hidden).text(&input.namespace).text(&input.text);
+        let frame = Frame::new(b'I')
+            .flag(run)
+            .number(input.serial)
+            .texts(&input.hidden)
+            .text(&input.namespace)
+            .text(&input.text);
         let answer = self.ask(&frame, b'A')?;
         let (status, diagnostics, names, compiled) = read_answer(&answer).map_err(protocol)?;
         if status == 0 {
@@ -214,7 +221,7 @@ impl FrontEnd {
 
     /// Goes back to the newest snapshot with at most that many inputs.
     pub(crate) fn rewind(&mut self, inputs: usize) -> Result<()> {
-        self.send(&Frame::new(b'R').number(u32::try_from(inputs).unwrap_or(u32::MAX)));
+        self.send(&Frame::new(b'R').number(u32::try_from(inputs).unwrap_or(u32::MAX)))?;
         self.wait_for_snapshot()
     }
 
@@ -263,35 +270,28 @@ impl FrontEnd {
         self.ask(&Frame::new(b'L').text(function), b'L')?.fields().text().map_err(protocol)
     }
 
-    /// Asks, and waits for the reply. An error says that the state may be one of before.
+    /// Asks, and waits for the reply. After an error a new front end is asked, which knows no inputs: one of whose processes
+    /// one has crashed, or was ended, may still have frames under way that are replies to nothing.
     fn ask(&mut self, frame: &Frame, reply: u8) -> Result<Frame> {
+        self.send(frame)?;
         self.asked.store(self.process, Ordering::SeqCst);
-        self.send(frame);
         let received = self.next(self.invocation.limit);
         self.asked.store(0, Ordering::SeqCst);
-        match received {
-            Ok(Some(frame)) if frame.kind == reply => Ok(frame),
-            Ok(Some(frame)) if frame.kind == b'S' => {
-                self.note_state(&frame)?;
-                Err(Error::CompilerCrashed)
-            }
-            Ok(Some(frame)) => Err(unexpected(&frame)),
-            Ok(None) => {
-                self.restart()?;
-                Err(Error::CompilerCrashed)
-            }
-            Err(error @ Error::Hangs { .. }) => {
-                kill(self.process);
-                self.wait_for_snapshot()?;
-                Err(error)
-            }
-            Err(error) => Err(error),
-        }
+        let error = match received {
+            Ok(Some(frame)) if frame.kind == reply => return Ok(frame),
+            Err(error @ Error::Hangs { .. }) => error,
+            Ok(_) | Err(_) => Error::CompilerCrashed,
+        };
+        self.restart()?;
+        Err(error)
     }
 
-    /// If it is gone, the reply is the end of its output.
-    fn send(&mut self, frame: &Frame) {
-        let _gone = self.input.as_mut().map(|input| frame.write_to(input));
+    /// Sends a request. If the front end is gone, the reply is the end of its output.
+    fn send(&mut self, frame: &Frame) -> Result<()> {
+        match self.input.as_mut().map(|input| frame.write_to(input)) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(Error::TooLong),
+            _ => Ok(()),
+        }
     }
 
     /// The next frame, or `None` if there is none any more.
@@ -305,9 +305,8 @@ impl FrontEnd {
 
     fn wait_for_snapshot(&mut self) -> Result<()> {
         match self.next(WAKING) {
-            Ok(Some(frame)) => self.note_state(&frame),
-            Ok(None) | Err(Error::Hangs { .. }) => self.restart(),
-            Err(error) => Err(error),
+            Ok(Some(frame)) if frame.kind == b'S' => self.note_state(&frame),
+            _ => self.restart(),
         }
     }
 
@@ -330,7 +329,7 @@ impl FrontEnd {
         false
     }
 
-    /// There was no snapshot.
+    /// Starts another front end in place of this one.
     fn restart(&mut self) -> Result<()> {
         *self = Self::start(self.invocation.clone(), self.asked.clone())?;
         Ok(())
@@ -385,10 +384,11 @@ fn read_answer(frame: &Frame) -> io::Result<(u8, String, Vec<String>, Compiled)>
     let (diagnostics, names) = (fields.text()?, fields.texts()?);
     let object = fields.bytes()?.to_vec();
     let (entry, type_name) = (fields.text()?, fields.text()?);
+    let lasts = fields.byte()? != 0;
     if status > 2 {
         return Err(invalid(format!("no answer has status {status}")));
     }
-    Ok((status, diagnostics, names, Compiled { diagnostics: String::new(), object, entry, type_name }))
+    Ok((status, diagnostics, names, Compiled { diagnostics: String::new(), object, entry, type_name, lasts }))
 }
 
 fn expect(frame: &Frame, kind: u8) -> Result<Fields<'_>> {

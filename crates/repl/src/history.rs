@@ -6,6 +6,8 @@ use linkjit::ResourceTracker;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Input {
     pub(crate) text: String,
+    /// Its number, which no other has, not even one that was undone.
+    pub(crate) serial: u32,
     /// Names whose earlier declarations it hides.
     pub(crate) hidden: Vec<String>,
     /// The inline namespace that it is in; empty if none.
@@ -22,6 +24,6 @@ impl Input {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) input: Input,
-    /// The owner of its code; `None` if it has none, or none that anybody can refer to.
+    /// The owner of its code; `None` if there is none, or nobody can refer to it.
     pub(crate) tracker: Option<ResourceTracker>,
 }

@@ -23,6 +23,9 @@ use crate::snapshots::Snapshots;
 /// Clang may take long for templates, but not for ever.
 const COMPILE_LIMIT: Duration = Duration::from_secs(120);
 
+/// Inputs that declare something again are in inline namespaces that are called so.
+const NAMESPACE: &str = "__lj";
+
 /// The way in which a session is started.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -52,8 +55,8 @@ pub struct Repl {
     lost: Vec<String>,
     /// The files that `%lib` has added.
     libraries: Vec<String>,
-    /// Gives each input that declares something again a namespace of its own.
-    namespaces: u32,
+    /// The serial of the last input, and the number of the last namespace of one that declares something again.
+    serial: u32,
     interrupt: Interrupt,
 }
 
@@ -83,8 +86,17 @@ pub enum Failure {
     /// The compiler has crashed, or takes too long. It is as if the input had never been there.
     #[error("{0}; the session is as it was before this input")]
     Compiler(Error),
+    /// The compiler does not accept an input of before any more, that of a changed header, say. Nothing is declared now, and the
+    /// effects of all inputs are gone.
+    #[error("{error}{}", lost(*.inputs))]
+    NotRepeated {
+        /// What the compiler says.
+        error: Error,
+        /// The number of inputs before this one.
+        inputs: usize,
+    },
     /// Something that it needs is missing, say. It is as if it had never been there.
-    #[error("{0}")]
+    #[error("{}", without_namespaces(&.0.to_string()))]
     NotLinked(linkjit::Error),
     /// It has begun to run, but did not come to its end: an exception, a signal, or the user has ended it. What it has declared
     /// and done before stays.
@@ -155,14 +167,14 @@ impl Repl {
             history: vec![Accepted { input, tracker: None }],
             lost: Vec::new(),
             libraries: Vec::new(),
-            namespaces: 0,
+            serial: 0,
             interrupt,
         };
         this.snapshots.take(&mut this.front_end)?;
         Ok(this)
     }
 
-    /// What ends an input that runs too long, from another thread.
+    /// A handle that ends an input that takes too long, from another thread.
     #[must_use]
     pub fn interrupt(&self) -> Interrupt {
         self.interrupt.clone()
@@ -179,21 +191,35 @@ impl Repl {
         Ok(&mut self.front_end)
     }
 
-    /// Compiles, links and runs an input.
+    /// Carries out a command, or compiles, links and runs an input.
     ///
     /// # Errors
     /// If the session itself is in trouble: a front end or an executor can't be started any more.
-    pub fn evaluate(&mut self, text: &str) -> Result<Outcome> {
+    pub fn execute(&mut self, text: &str) -> Result<Outcome> {
+        let failure = match self.carry_out(text) {
+            Err(error @ (Error::CompilerCrashed | Error::Hangs { .. } | Error::TooLong)) => Failure::Compiler(error),
+            Err(error @ Error::NotRepeated(_)) => {
+                self.lose_history();
+                self.start_runner()?;
+                Failure::NotRepeated { error, inputs: self.lost.len() }
+            }
+            other => return other,
+        };
+        Ok(Outcome { failure: Some(failure), ..Outcome::default() })
+    }
+
+    /// Compiles, links and runs an input. Errors are as those of [`Repl::execute`], or say that the compiler has failed.
+    pub(crate) fn evaluate(&mut self, text: &str) -> Result<Outcome> {
         self.catch_up()?;
         let mut input = Input::new(text);
         let mut outcome = Outcome::default();
-        let (linked, type_name) = loop {
+        let (linked, type_name, lasts) = loop {
             let Some(compiled) = self.compile(&mut input, &mut outcome)? else { return Ok(outcome) };
-            let Compiled { diagnostics, object, entry, type_name } = compiled;
+            let Compiled { diagnostics, object, entry, type_name, lasts } = compiled;
             outcome.diagnostics += &diagnostics;
             self.runner()?;
             match self.link(object, &entry) {
-                Ok(linked) => break (linked, type_name),
+                Ok(linked) => break (linked, type_name, lasts),
                 // An input that was undone or has failed may still be defined.
                 Err(linkjit::Error::Duplicate { .. }) if input.namespace.is_empty() => {
                     input.namespace = self.new_namespace();
@@ -210,6 +236,9 @@ impl Repl {
         if !linked.entry.is_null() {
             self.run(linked.entry, type_name, &mut outcome)?;
         }
+        if !lasts {
+            self.give_back()?;
+        }
         Ok(outcome)
     }
 
@@ -217,8 +246,10 @@ impl Repl {
     fn compile(&mut self, input: &mut Input, outcome: &mut Outcome) -> Result<Option<Compiled>> {
         loop {
             let begin = Instant::now();
+            self.serial += 1;
+            input.serial = self.serial;
             let answer = self.front_end.input(input, true);
-            self.snapshots.note(begin.elapsed());
+            self.snapshots.note(&input.text, begin.elapsed());
             let failure = match answer {
                 Ok(Answer::Accepted(compiled)) => return Ok(Some(compiled)),
                 Ok(Answer::Redefines { names, diagnostics }) => {
@@ -238,7 +269,6 @@ impl Repl {
                     outcome.diagnostics += &diagnostics;
                     Failure::Rejected
                 }
-                Err(error @ (Error::CompilerCrashed | Error::Hangs { .. })) => Failure::Compiler(error),
                 Err(error) => return Err(error),
             };
             outcome.failure = Some(failure);
@@ -246,9 +276,9 @@ impl Repl {
         }
     }
 
-    fn new_namespace(&mut self) -> String {
-        self.namespaces += 1;
-        format!("__lj{}", self.namespaces)
+    /// A namespace that no input has been in.
+    fn new_namespace(&self) -> String {
+        format!("{NAMESPACE}{}", self.serial)
     }
 
     fn link(&mut self, object: Vec<u8>, entry: &str) -> linkjit::Result<Linked> {
@@ -290,22 +320,34 @@ impl Repl {
                 outcome.value = results.value.map(|text| Value { type_name, text });
                 outcome.displays = results.displays;
                 if way == Way::Ended {
-                    outcome.failure =
-                        Some(Failure::Ended(results.reason.unwrap_or_else(|| "the input has ended".into())));
+                    let reason = results.reason.unwrap_or_else(|| "the input has ended".into());
+                    outcome.failure = Some(Failure::Ended(without_namespaces(&reason)));
                 }
             }
             Err(Error::Jit(error)) if is_gone(&error) => {
                 self.history.pop();
                 outcome.failure = Some(self.forget(error)?);
             }
+            // The program may write anything anywhere.
+            Err(error @ Error::Target(_)) => outcome.failure = Some(Failure::Ended(error.to_string())),
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
+    /// Gives back the code of the last input, to which nobody can refer.
+    fn give_back(&mut self) -> Result<()> {
+        // The first is the prelude.
+        let last = self.history.get_mut(1..).and_then(<[Accepted]>::last_mut);
+        match last.and_then(|accepted| accepted.tracker.take()).map(|tracker| Runner::remove(&tracker)) {
+            Some(Err(error)) if !matches!(error, linkjit::Error::InUse { .. }) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// The executor is gone: the next input has a new one, in which nothing is declared.
     fn forget(&mut self, error: linkjit::Error) -> Result<Failure> {
-        self.lost.extend(self.history.drain(1..).map(|accepted| accepted.input.text));
+        self.lose_history();
         let status = self.runner.as_ref().and_then(|runner| runner.remote().exit_status());
         let code = status.and_then(|status| status.code());
         self.start_runner()?;
@@ -316,8 +358,12 @@ impl Repl {
         })
     }
 
+    fn lose_history(&mut self) {
+        self.lost.extend(self.history.drain(1..).map(|accepted| accepted.input.text));
+    }
+
     fn start_runner(&mut self) -> Result<()> {
-        // What it has started must end before another one begins.
+        // The last process must end before another one begins.
         self.runner = None;
         self.interrupt.is_for(None);
         let (jit, remote) = (self.start)().map_err(Error::NoExecutor)?;
@@ -347,10 +393,7 @@ impl Repl {
     }
 
     /// Takes the last input back, and runs the destructors of its variables. What else it has done stays.
-    ///
-    /// # Errors
-    /// As [`Repl::evaluate`].
-    pub fn undo(&mut self) -> Result<Outcome> {
+    pub(crate) fn undo(&mut self) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         if self.history.len() < 2 {
             outcome.failure = Some(Failure::Command("there is nothing to undo".into()));
@@ -360,7 +403,7 @@ impl Repl {
         match undone.and_then(|accepted| accepted.tracker).map(|tracker| Runner::remove(&tracker)) {
             // Later inputs were undone, but their code may still be bound to it.
             None | Some(Err(linkjit::Error::InUse { .. })) => {}
-            // What destructors print is to be seen.
+            // The output of destructors is to be seen.
             Some(Ok(())) => self.runner()?.flush()?,
             Some(Err(error)) => outcome.failure = Some(self.not_linked(error)?),
         }
@@ -369,38 +412,41 @@ impl Repl {
     }
 
     /// Forgets everything: a new executor is started.
-    ///
-    /// # Errors
-    /// If it can't be.
-    pub fn reset(&mut self) -> Result<()> {
+    pub(crate) fn reset(&mut self) -> Result<()> {
+        self.close_runner()?;
         self.history.truncate(1);
         self.lost.clear();
-        self.close_runner()?;
+        self.libraries.clear();
         self.start_runner()
     }
 
-    /// Runs the inputs again whose effects went with an executor; returns what became of each. The first that fails is the
-    /// last.
-    ///
-    /// # Errors
-    /// As [`Repl::evaluate`].
-    pub fn rerun(&mut self) -> Result<Vec<Outcome>> {
+    /// Runs the inputs again whose effects went with an executor; returns what became of each. One that can't be compiled or
+    /// linked any more is the last, and is kept for the next time with those behind it.
+    pub(crate) fn rerun(&mut self) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
-        for text in std::mem::take(&mut self.lost) {
-            let outcome = self.evaluate(&text)?;
-            let has_failed = outcome.failure.is_some();
-            outcomes.push(outcome);
-            if has_failed {
+        let mut texts = std::mem::take(&mut self.lost).into_iter();
+        for text in texts.by_ref() {
+            let outcome = self.evaluate(&text);
+            // Some have ended early before, too.
+            let failure = outcome.as_ref().map(|outcome| &outcome.failure);
+            let goes_on = matches!(failure, Ok(None | Some(Failure::Ended(_))));
+            // One that ends the process would do so again.
+            if !goes_on && !matches!(failure, Ok(Some(Failure::Died { .. } | Failure::Exited(_)))) {
+                self.lost.push(text);
+            }
+            outcomes.push(outcome?);
+            if !goes_on {
                 break;
             }
         }
+        self.lost.extend(texts);
         Ok(outcomes)
     }
 
     /// Completes the word before a byte of a text.
     ///
     /// # Errors
-    /// As [`Repl::evaluate`]. If the compiler crashes, it offers nothing.
+    /// As [`Repl::execute`]. If the compiler crashes, it offers nothing.
     pub fn complete(&mut self, text: &str, offset: usize) -> Result<Completions> {
         let none = Completions { start: offset, completions: Vec::new() };
         none_if_crashed(self.front_end()?.complete(text, offset), none)
@@ -459,8 +505,33 @@ fn none_if_crashed<T>(result: Result<T>, none: T) -> Result<T> {
     }
 }
 
+/// A text about linked code as users know it, without the namespaces of [`NAMESPACE`].
+pub(crate) fn without_namespaces(text: &str) -> String {
+    let mut parts = text.split(NAMESPACE);
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        match rest.strip_prefix("::").filter(|_| rest.len() < part.len()) {
+            Some(rest) => result += rest,
+            None => result = result + NAMESPACE + part,
+        }
+    }
+    result
+}
+
 /// Says whether the executor is gone.
 fn is_gone(error: &linkjit::Error) -> bool {
     use ExecutorError::{Crashed, Disconnected};
     matches!(error, linkjit::Error::Executor(Crashed { .. } | Disconnected { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_of_ours_are_not_shown() {
+        assert_eq!(without_namespaces("f(__lj12::E const&, a::__lj3::B)"), "f(E const&, a::B)");
+        assert_eq!(without_namespaces("__lj __ljx __lj1 x"), "__lj __ljx __lj1 x");
+    }
 }

@@ -1,4 +1,4 @@
-//! What an input has to say, as records in the target's memory.
+//! The results of an input, as records in the target's memory.
 
 use std::io;
 

@@ -46,7 +46,10 @@ impl Runner {
         jit.add_object(Source::new("the prelude", prelude.to_vec()))?;
         let found = jit.link(&[CALL, FILL, WINDOW, NOTHING])?;
         let &[call, fill, window, nothing] = &*found else { return Err(linkjit::Error::Closed.into()) };
-        Ok(Self { jit, remote, call, fill, window, nothing })
+        let this = Self { jit, remote, call, fill, window, nothing };
+        // From its first run on, the prelude has interrupts end inputs only.
+        this.flush()?;
+        Ok(this)
     }
 
     pub(crate) fn jit(&self) -> &Jit {

@@ -9,7 +9,7 @@ use crate::history::Accepted;
 /// A snapshot costs about 15 ms: one that saves less is not worth it.
 const WORTH: Duration = Duration::from_millis(50);
 
-/// What it would cost to go back. The front end itself ends snapshots if there are many.
+/// The cost of going back. The front end itself ends snapshots if there are many.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshots {
     /// The time to do again what was done since the last one.
@@ -23,9 +23,9 @@ impl Snapshots {
         Ok(())
     }
 
-    /// The front end has worked for that long.
-    pub(crate) fn note(&mut self, time: Duration) {
-        self.cost += time;
+    /// The front end has worked for that long on an input. One that reads files is not repeated, for these may change.
+    pub(crate) fn note(&mut self, text: &str, time: Duration) {
+        self.cost += if text.contains("#include") { WORTH.max(time) } else { time };
     }
 
     /// Brings the front end to the state that the history has, and has it take a snapshot if that is worth it.
@@ -33,9 +33,9 @@ impl Snapshots {
         if front_end.inputs() > history.len() {
             front_end.rewind(history.len())?;
         }
-        // After a rewind, all since the snapshot is done again.
+        // After a rewind, all since the snapshot is done again; a new front end has none.
         if front_end.inputs() < history.len() {
-            self.cost = Duration::ZERO;
+            self.cost = if front_end.inputs() == 0 { WORTH } else { Duration::ZERO };
         }
         self.repeat(front_end, history)?;
         if self.cost < WORTH { Ok(()) } else { self.take(front_end) }
@@ -55,7 +55,7 @@ impl Snapshots {
             }
         }
         if !unknown.is_empty() {
-            self.note(begin.elapsed());
+            self.cost += begin.elapsed();
         }
         Ok(())
     }

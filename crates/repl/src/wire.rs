@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 /// Bytes that a payload may have.
 const LIMIT: u32 = 256 << 20;
 
-/// What a frame is, and its fields.
+/// A message of one side, with its fields.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,

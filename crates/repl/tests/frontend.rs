@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// A prelude that shows nothing: only its declarations matter here.
-const PRELUDE: &str = "extern \"C\" { extern void *__linkjit_repl_last; }
+const PRELUDE: &str = "extern \"C\" { extern unsigned __linkjit_repl_serial; void *__linkjit_repl_last_of(unsigned); }
     namespace __linkjit_repl {
     template <class E> const char *enumerators() { return nullptr; }
     template <class T> void show(T &&) { enumerators<int>(); }
@@ -31,6 +31,7 @@ struct Answer {
     object: Vec<u8>,
     entry: String,
     shown: String,
+    lasts: bool,
 }
 
 /// The fields of a frame that are not read yet.
@@ -123,6 +124,7 @@ impl FrontEnd {
     fn try_input(&mut self, input: &str, hidden: &[String], namespace: &str) -> Option<Answer> {
         self.snapshot();
         let mut payload = vec![1];
+        payload.extend(self.inputs.to_le_bytes());
         payload.extend(u32::try_from(hidden.len()).expect("few names").to_le_bytes());
         payload.extend(hidden.iter().flat_map(|name| text(name)));
         payload.extend([text(namespace), text(input)].concat());
@@ -139,6 +141,7 @@ impl FrontEnd {
             object: fields.bytes(),
             entry: fields.text(),
             shown: fields.text(),
+            lasts: fields.byte() == 1,
         };
         if answer.status == 0 {
             self.inputs += 1;
@@ -171,7 +174,9 @@ fn inputs_become_objects_with_an_entry_and_show_their_values() {
     assert_eq!((shown.status, &*shown.entry, &*shown.shown), (0, "__linkjit_input_2", "int"));
     assert_eq!(clang.input("Box<const int *>{&x}").shown, "Box<const int *>");
     assert_eq!(clang.input("_.value").shown, "const int *");
-    assert_eq!(clang.input("x++;").shown, "");
+    let silent = clang.input("x++;");
+    assert_eq!((&*silent.shown, silent.lasts), ("", false));
+    assert!(clang.input("const char *text = \"kept\";").lasts);
 }
 
 #[test]

@@ -10,6 +10,8 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
+use super::has_colors;
+
 /// The session, as the editor asks it.
 pub(super) struct Assistant<'a> {
     repl: RefCell<&'a mut Repl>,
@@ -18,8 +20,7 @@ pub(super) struct Assistant<'a> {
 
 impl<'a> Assistant<'a> {
     pub(super) fn new(repl: &'a mut Repl) -> Self {
-        let has_colors = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { repl: RefCell::new(repl), has_colors }
+        Self { repl: RefCell::new(repl), has_colors: has_colors() }
     }
 
     pub(super) fn execute(&self, input: &str) -> linkjit_repl::Result<Outcome> {
@@ -60,6 +61,9 @@ impl Validator for Assistant<'_> {
 
 impl Highlighter for Assistant<'_> {
     fn highlight<'l>(&self, line: &'l str, _position: usize) -> Cow<'l, str> {
+        if !self.has_colors {
+            return Cow::Borrowed(line);
+        }
         let tokens = self.repl.borrow_mut().highlight(line);
         tokens.map_or(Cow::Borrowed(line), |tokens| Cow::Owned(colored(line, &tokens)))
     }

@@ -21,12 +21,14 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
     let is_terminal = io::stdin().is_terminal();
     let clang = Options {
         target: options.target.clone(),
-        color: io::stderr().is_terminal(),
+        color: io::stderr().is_terminal() && has_colors(),
         arguments: options.clang.clone(),
         front_end: None,
     };
     let (code, files, libraries) = (options.code.clone(), options.files.clone(), options.libraries.clone());
     let mut repl = Repl::start(clang, start::starter(options))?;
+    #[cfg(unix)]
+    end_at_interrupts(&repl, is_terminal && files.is_empty() && code.is_empty())?;
     let mut shown = Shown::default();
     for library in libraries {
         let added = repl.add_library(&format!("-l{library}"))?;
@@ -72,8 +74,9 @@ fn finish(repl: Repl, shown: &Shown, is_terminal: bool) -> Result<i32, Failure> 
 /// Reads inputs of one or several lines.
 fn read_lines(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
     let mut text = String::new();
-    for line in io::stdin().lock().lines() {
-        text += &line.map_err(|error| Failure::Input(error.to_string()))?;
+    for line in io::stdin().lock().split(b'\n') {
+        // Comments may be in any encoding.
+        text += &String::from_utf8_lossy(&line.map_err(|error| Failure::Input(error.to_string()))?);
         if text.starts_with('%') || shape(&text) == Shape::Whole {
             let input = std::mem::take(&mut text);
             if !input.trim().is_empty() && !shown.show(repl.execute(&input)?)? {
@@ -102,7 +105,7 @@ impl Shown {
     fn show(&mut self, outcome: Outcome) -> Result<bool, Failure> {
         let mut out = io::stdout().lock();
         // The program has written to both, too.
-        eprint!("{}", outcome.diagnostics);
+        say(&outcome.diagnostics);
         write!(out, "{}", outcome.text)?;
         for display in &outcome.displays {
             show_display(&mut out, display)?;
@@ -119,10 +122,37 @@ impl Shown {
                 self.exited = Some(code);
                 return Ok(false);
             }
-            Some(failure) => eprintln!("error: {failure}"),
+            Some(failure) => say(&format!("error: {failure}\n")),
         }
         Ok(!outcome.quits)
     }
+}
+
+/// Says something on standard error, if somebody reads that.
+fn say(text: &str) {
+    let _unheard = io::stderr().write_all(text.as_bytes());
+}
+
+/// Says whether the user wants colours (<https://no-color.org>).
+fn has_colors() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Has Ctrl-C end an input that is being compiled, and without a terminal the session, too. The terminal tells a process that
+/// runs an input itself.
+#[cfg(unix)]
+fn end_at_interrupts(repl: &Repl, stays: bool) -> Result<(), Failure> {
+    /// The exit code of programs that an interrupt has ended, as shells have it.
+    const INTERRUPTED: i32 = 128 + 2;
+
+    let interrupt = repl.interrupt();
+    let end = move || {
+        interrupt.compiler();
+        if !stays {
+            std::process::exit(INTERRUPTED);
+        }
+    };
+    ctrlc::set_handler(end).map_err(|error| Failure::Input(error.to_string()))
 }
 
 /// Shows text; of others there is only a kind and a size to show.

@@ -8,8 +8,8 @@ use clap::Args;
 use crate::args::{Crt, ExecutorKind};
 
 pub(crate) const HELP: &str = "\
-Inputs are C++, and are compiled, linked and run one by one: see %help. They come from the files and -e in their order,
-and if there are none, from standard input.
+Inputs are C++, and are compiled, linked and run one by one: see %help. They come from the files, then from -e, and if
+there are none of these, from standard input.
 
 Compilers' flags are clang's: -std= -D -I -U -O -f -W -m -include -isystem, and ARG of -Xcc ARG, whatever it is.
 Command lines of clang-repl are accepted; what it needs for other processes (-oop-executor, -orc-runtime) is not
@@ -90,7 +90,7 @@ pub(crate) fn for_clap(words: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
             let mut long = OsString::from("-");
             long.push(OsStr::new(text));
             result.push(long);
-            // Whatever it is.
+            // The next word is for clang, though it may look like an option of ours.
             result.extend(if text == "-Xcc" { words.next() } else { None });
         } else if SEPARATE.contains(&text) {
             result.extend(pass_on(word));

@@ -17,29 +17,34 @@ const PROMPT: &str = ">>> ";
 
 /// Reads inputs and shows their outcomes until the user leaves.
 pub(super) fn read(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
-    let unusable = |error: ReadlineError| Failure::Input(error.to_string());
     let config = Config::builder()
         .max_history_size(REMEMBERED)
-        .map_err(unusable)?
+        .map_err(|error| unusable(&error))?
         .completion_type(CompletionType::List)
         .bracketed_paste(true)
         .build();
-    let mut editor = Editor::<Assistant<'_>, FileHistory>::with_config(config).map_err(unusable)?;
-    let interrupt = repl.interrupt();
+    let mut editor = Editor::<Assistant<'_>, FileHistory>::with_config(config).map_err(|error| unusable(&error))?;
     editor.set_helper(Some(Assistant::new(repl)));
     let remembered = history_file();
     if let Some(path) = &remembered {
         // There is none at first.
         let _none = editor.load_history(path);
     }
-    // The terminal tells the process that runs the input, too; this one stays.
-    ctrlc::set_handler(move || interrupt.compiler()).map_err(|error| Failure::Input(error.to_string()))?;
+    let read = read_with(&mut editor, shown);
+    if let Some(path) = remembered {
+        let _kept = path.parent().map(std::fs::create_dir_all);
+        let _kept = editor.save_history(&path);
+    }
+    read
+}
+
+fn read_with(editor: &mut Editor<Assistant<'_>, FileHistory>, shown: &mut Shown) -> Result<(), Failure> {
     loop {
         let input = match editor.readline(PROMPT) {
             Ok(input) => input,
             Err(ReadlineError::Interrupted) => continue,
             Err(ReadlineError::Eof) => break,
-            Err(error) => return Err(unusable(error)),
+            Err(error) => return Err(unusable(&error)),
         };
         if input.trim().is_empty() {
             continue;
@@ -51,11 +56,11 @@ pub(super) fn read(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
             break;
         }
     }
-    if let Some(path) = remembered {
-        let _kept = path.parent().map(std::fs::create_dir_all);
-        let _kept = editor.save_history(&path);
-    }
     Ok(())
+}
+
+fn unusable(error: &ReadlineError) -> Failure {
+    Failure::Input(error.to_string())
 }
 
 /// The inputs of former sessions.

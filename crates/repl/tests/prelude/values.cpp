@@ -163,7 +163,7 @@ static void pointers_and_enumerations() {
   std::snprintf(address, sizeof address, "0x%llx", (unsigned long long)&function);
   EXPECT(address, &function);
   EXPECT(address, function);
-  expect("null", __linkjit_repl_last ? "an object" : "null", "the last value after a function");
+  expect("null", __linkjit_repl_last_of(0) ? "an object" : "null", "the last value after a function");
   EXPECT("offset 8", &Fields::name);
   EXPECT("nullptr", (int Fields::*)nullptr);
   EXPECT("Color::green", Color::green);
@@ -290,12 +290,12 @@ static void classes() {
 static void last_values() {
   int number = 5;
   EXPECT("5", number);
-  *(int *)__linkjit_repl_last = 6;
+  *(int *)__linkjit_repl_last_of(0) = 6;
   expect("6", std::to_string(number), "the last value is the variable itself");
   EXPECT("{1}", std::vector<int>{1});
-  expect("1", std::to_string(((std::vector<int> *)__linkjit_repl_last)->at(0)), "the last value is a copy");
+  expect("1", std::to_string(((std::vector<int> *)__linkjit_repl_last_of(0))->at(0)), "the last value is a copy");
   EXPECT("-> 7", std::make_unique<int>(7));
-  expect("7", std::to_string(**(std::unique_ptr<int> *)__linkjit_repl_last), "the last value is moved");
+  expect("7", std::to_string(**(std::unique_ptr<int> *)__linkjit_repl_last_of(0)), "the last value is moved");
 }
 
 int main() {
