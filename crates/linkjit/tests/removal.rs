@@ -187,18 +187,20 @@ fn cycle(jit: &Jit, cycles: usize, objects: &[linkjit::Source], expected: i32) {
     assert!(after.2 < before.2 + (1 << 20), "resident: {} -> {}", before.2, after.2);
 }
 
-// One test, so that nothing else in the process takes memory meanwhile.
+/// Returns true in a process that runs nothing but this test: nothing else takes memory there meanwhile.
+fn is_alone(test: &str) -> bool {
+    if host::is_elsewhere() || std::env::var_os("REMOVAL_ALONE").is_some() {
+        return !host::is_elsewhere();
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = child.args(["--exact", test, "--nocapture"]).env("REMOVAL_ALONE", "1").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    false
+}
+
 #[test]
 fn many_cycles_leave_the_process_as_it_was() {
-    if host::is_elsewhere() {
-        return;
-    }
-    if std::env::var_os("CYCLES_CHILD").is_none() {
-        let this = std::env::current_exe().unwrap();
-        let mut child = std::process::Command::new(this);
-        child.args(["--exact", "many_cycles_leave_the_process_as_it_was", "--nocapture"]).env("CYCLES_CHILD", "1");
-        let output = child.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    if !is_alone("many_cycles_leave_the_process_as_it_was") {
         return;
     }
     let workshop = Workshop::new();
@@ -337,7 +339,7 @@ fn others_do_without_what_the_default_tracker_had() {
 #[cfg(not(windows))]
 #[test]
 fn names_of_removed_objects_are_given_back() {
-    if host::is_elsewhere() {
+    if !is_alone("names_of_removed_objects_are_given_back") {
         return;
     }
     const CYCLES: u32 = 20_000;
