@@ -33,11 +33,11 @@ std::string symbolOf(const llvm::GlobalValue &Value) {
 }
 
 /// True for entities that the language names: later inputs can refer to them. The compiler's own helpers are not.
-bool isNamedByLanguage(StringRef Name, bool IsCxx) {
-  if (IsCxx)
-    return Name.starts_with("_Z") || Name.starts_with("?");
-  return !Name.contains('.') && !Name.starts_with("__stmts__") && !Name.starts_with("_GLOBAL__") &&
-         !Name.starts_with("llvm.");
+bool isNamedByLanguage(StringRef Name) {
+  bool IsMangled = Name.starts_with("_Z") || Name.starts_with("?");
+  // Those of C, and static variables in Microsoft's ABI.
+  bool IsPlain = !Name.contains('.') && !Name.starts_with("__") && !Name.starts_with("_GLOBAL__");
+  return IsMangled || IsPlain;
 }
 
 struct Initializer {
@@ -116,9 +116,8 @@ std::string emit(CompilerInstance &Compiler, llvm::Module &Module, std::string &
 /// Gives internal entities to all inputs: clang makes them anew in each input that uses them, where their variables
 /// would begin anew, too. The first definition stays, and the others become references to it.
 void Objects::shareInternals(llvm::Module &Module) {
-  bool IsCxx = Module.getNamedMetadata("linkjit.c") == nullptr;
   for (llvm::GlobalObject &Value : Module.global_objects()) {
-    if (Value.isDeclaration() || !Value.hasInternalLinkage() || !isNamedByLanguage(Value.getName(), IsCxx))
+    if (Value.isDeclaration() || !Value.hasInternalLinkage() || !isNamedByLanguage(Value.getName()))
       continue;
     if (Shared.insert(Value.getName()).second)
       Value.setLinkage(llvm::GlobalValue::ExternalLinkage);
@@ -127,19 +126,21 @@ void Objects::shareInternals(llvm::Module &Module) {
   }
 }
 
-/// Makes the function that calls all initializers, among them the statements.
-llvm::Function *Objects::makeEntry(llvm::Module &Module, unsigned Serial) {
+/// Makes the function that calls all initializers, among them the statements, after another function if there is one.
+llvm::Function *Objects::makeEntry(llvm::Module &Module, unsigned Serial, llvm::Function *First) {
   std::vector<Initializer> Initializers = takeInitializers(Module);
   llvm::erase_if(Initializers, [&](const Initializer &Each) {
     return Each.Variable && !Initialized.insert(Each.Variable->getName()).second;
   });
+  if (First)
+    Initializers.insert(Initializers.begin(), {0, First, nullptr});
   if (Initializers.empty())
     return nullptr;
   auto *Type = llvm::FunctionType::get(llvm::Type::getVoidTy(Module.getContext()), false);
   auto *Entry = llvm::Function::Create(Type, llvm::GlobalValue::ExternalLinkage,
                                        "__linkjit_input_" + llvm::Twine(Serial), Module);
   // The attributes that let exceptions pass through the initializers let them pass through their caller.
-  Entry->setAttributes(Initializers.front().Function->getAttributes());
+  Entry->setAttributes(Initializers.back().Function->getAttributes());
   Entry->removeFnAttr(llvm::Attribute::NoUnwind);
   llvm::IRBuilder<> Code(llvm::BasicBlock::Create(Module.getContext(), "", Entry));
   // The prelude notes which input has shown a value.
@@ -153,8 +154,6 @@ llvm::Function *Objects::makeEntry(llvm::Module &Module, unsigned Serial) {
 Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Serial,
                         bool IsReplayed) {
   Object Made;
-  if (!Compiler.getLangOpts().CPlusPlus)
-    Module->getOrInsertNamedMetadata("linkjit.c");
   while (!Early.empty()) {
     std::unique_ptr<llvm::Module> First = std::move(Early.back());
     Early.pop_back();
@@ -165,13 +164,18 @@ Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module
     Module = std::move(First);
   }
   shareInternals(*Module);
-  llvm::Function *Entry = makeEntry(*Module, Serial);
+  std::vector<Redirection::Change> Changes = Redirected.apply(*Module);
+  std::string Undo = "__linkjit_undo_" + std::to_string(Serial);
+  llvm::Function *First = Changes.empty() ? nullptr : Redirection::makeFunctions(*Module, Changes, Undo);
+  llvm::Function *Entry = makeEntry(*Module, Serial, First);
   bool IsEmpty = llvm::all_of(Module->global_objects(), [](const llvm::GlobalObject &Each) { return Each.isDeclaration(); }) &&
                  Module->alias_empty() && Module->ifunc_empty() && Module->getModuleInlineAsm().empty();
   if (IsReplayed || IsEmpty)
     return Made;
   if (Entry)
     Made.Entry = symbolOf(*Entry);
+  if (First)
+    Made.Undo = symbolOf(*Module->getFunction(Undo));
   Made.Lasts = lasts(*Module, Entry);
   Made.Bytes = emit(Compiler, *Module, Made.Errors);
   if (Made.Bytes.size() > MostBytes)
@@ -194,13 +198,15 @@ void Objects::keepForListings(std::unique_ptr<llvm::Module> Module, StringRef En
 std::string Objects::listing(StringRef Name) const {
   for (const std::unique_ptr<llvm::Module> &Module : llvm::reverse(Listed))
     for (const llvm::Function &Function : *Module) {
-      if (Function.isDeclaration())
+      if (Function.isDeclaration() || Module->getFunction((Function.getName() + Redirection::BodySuffix).str()))
         continue;
-      std::string Symbol = symbolOf(Function);
-      StringRef Written = Function.getName();
+      std::string Symbol = StringRef(symbolOf(Function)).split(Redirection::BodySuffix).first.str();
+      StringRef Written = Function.getName().split(Redirection::BodySuffix).first;
       std::string Demangled = llvm::demangle(Symbol);
-      bool IsNamed = Name == Symbol || Name == Written || Name == Demangled ||
-                     (StringRef(Demangled).starts_with(Name) && StringRef(Demangled).drop_front(Name.size()).starts_with("("));
+      // Microsoft's begin with the type.
+      size_t At = StringRef(Demangled).find((Name + "(").str());
+      bool IsSpelled = At == 0 || (At != StringRef::npos && Demangled[At - 1] == ' ');
+      bool IsNamed = Name == Symbol || Name == Written || Name == Demangled || IsSpelled;
       if (!IsNamed)
         continue;
       std::string Text;

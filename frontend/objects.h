@@ -2,6 +2,7 @@
 #ifndef LINKJIT_FRONTEND_OBJECTS_H
 #define LINKJIT_FRONTEND_OBJECTS_H
 
+#include "redirection.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/StringSet.h"
 #include <deque>
@@ -24,6 +25,8 @@ struct Object {
   std::string Bytes;
   /// The function that runs the input, empty if there is nothing to run.
   std::string Entry;
+  /// The function that takes back what the input has redirected, empty if that is nothing.
+  std::string Undo;
   /// Whether later inputs or data may refer to something of the object: then it has to stay after it has run.
   bool Lasts = false;
   /// Why there is no object.
@@ -32,6 +35,9 @@ struct Object {
 
 class Objects {
 public:
+  /// What becomes of functions that the input defines again.
+  Redirection Redirected;
+
   /// Keeps a module that is made before the first input, as headers do that are named by options.
   void keepForNext(std::unique_ptr<llvm::Module> Module) { Early.push_back(std::move(Module)); }
 
@@ -44,7 +50,7 @@ public:
 
 private:
   void shareInternals(llvm::Module &Module);
-  llvm::Function *makeEntry(llvm::Module &Module, unsigned Serial);
+  llvm::Function *makeEntry(llvm::Module &Module, unsigned Serial, llvm::Function *First);
   void keepForListings(std::unique_ptr<llvm::Module> Module, llvm::StringRef Entry);
 
   std::vector<std::unique_ptr<llvm::Module>> Early;

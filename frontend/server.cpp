@@ -31,7 +31,7 @@ FieldWriter answer(Status Is, StringRef Diagnostics, const std::vector<std::stri
                    StringRef Type) {
   FieldWriter Fields;
   Fields.byte(static_cast<uint8_t>(Is)).string(Diagnostics).list(Names);
-  Fields.string(Made.Bytes).string(Made.Entry).string(Type).byte(Made.Lasts);
+  Fields.string(Made.Bytes).string(Made.Entry).string(Type).byte(Made.Lasts).string(Made.Undo);
   return Fields;
 }
 
@@ -114,6 +114,7 @@ void Server::input(FieldReader Fields) {
   unsigned Number = Inputs;
   Outline Seen = outlineOf(Text, Instance.getLangOpts());
   Clang.Hidden->clear();
+  Clang.Made->Redirected.clear();
   if (!HiddenNow.empty())
     Clang.Hidden->hide(Instance.getSema(), HiddenNow);
   Clang.Shown->begin(Number, Serial, Namespace);

@@ -68,10 +68,15 @@ bool Values::HandleTopLevelDecl(DeclGroupRef Group) {
   return true;
 }
 
+void Values::note(Decl *Declared) {
+  Noting.note(Declared);
+  Redirected.note(Declared);
+}
+
 void Values::handle(Decl *Declared) {
   if (auto *Linkage = dyn_cast<LinkageSpecDecl>(Declared)) {
     for (Decl *Each : Linkage->decls())
-      Noting.note(Each);
+      note(Each);
   } else if (auto *Inner = dyn_cast<NamespaceDecl>(Declared)) {
     handleWrapper(Inner);
   } else if (auto *Statement = dyn_cast<TopLevelStmtDecl>(Declared)) {
@@ -81,7 +86,7 @@ void Values::handle(Decl *Declared) {
     else if (Statement->isSemiMissing())
       show(Statement);
   } else {
-    Noting.note(Declared);
+    note(Declared);
   }
 }
 
@@ -126,7 +131,7 @@ void Values::handleWrapper(NamespaceDecl *Wrapper) {
   if (Namespace.empty() || Wrapper->getName() != Namespace)
     return;
   for (Decl *Declared : Wrapper->decls())
-    Noting.note(Declared);
+    note(Declared);
 }
 
 /// Replaces `value` by `show(value)`.

@@ -24,7 +24,7 @@ class Hiding;
 /// Sees each top-level declaration before code is made of it, and has the last expression shown.
 class Values : public clang::ASTConsumer, public clang::ExternalSemaSource {
 public:
-  Values(Hiding &Noting) : Noting(Noting) {}
+  Values(Hiding &Noting, Redirection &Redirected) : Noting(Noting), Redirected(Redirected) {}
 
   void attach(clang::CompilerInstance &Compiler);
 
@@ -47,6 +47,7 @@ public:
 
 private:
   void handle(clang::Decl *Declared);
+  void note(clang::Decl *Declared);
   void handleWrapper(clang::NamespaceDecl *Wrapper);
   void adoptTypes(clang::TopLevelStmtDecl *Statement);
   void show(clang::TopLevelStmtDecl *Statement);
@@ -57,6 +58,7 @@ private:
   void describe(clang::EnumDecl *Enum);
 
   Hiding &Noting;
+  Redirection &Redirected;
   clang::CompilerInstance *Compiler = nullptr;
   unsigned Number = 0;
   /// As the session counts inputs, so that no two have the same.

@@ -6,7 +6,7 @@ use linkjit::Linkage;
 
 use crate::error::Result;
 use crate::libraries;
-use crate::repl::{Failure, Outcome, Repl, without_namespaces};
+use crate::repl::{Failure, INPUT, Outcome, Repl, is_body, without_namespaces};
 
 /// The text of `%help`.
 const HELP: &str = "\
@@ -108,8 +108,9 @@ impl Repl {
             // Tags say which of two ABIs of the library a name belongs to.
             let shown = without_namespaces(&linkjit::demangle(&symbol.name.text())).replace("[abi:cxx11]", "");
             // Inline functions and templates are mostly of headers.
-            let is_users = symbol.flags.linkage == Linkage::Strong && !shown.contains("__");
-            if is_users && !shown.starts_with("std::") {
+            let is_inline = symbol.flags.linkage != Linkage::Strong;
+            let is_of_input = symbol.object.starts_with(INPUT) && !is_body(&symbol.name.text());
+            if is_of_input && !is_inline && !is_reserved(&shown) {
                 names.push(shown + "\n");
             }
         }
@@ -154,6 +155,12 @@ fn command_of(line: &str) -> Option<(&str, &str)> {
         _ => return None,
     };
     Some((command, argument.trim()))
+}
+
+/// Says whether a name is the compiler's or a library's: the language leaves such to them.
+fn is_reserved(name: &str) -> bool {
+    let is_upper = |name: &str| name.starts_with(|c: char| c.is_ascii_uppercase());
+    name.contains("__") || name.starts_with(['.', '?', '`']) || name.strip_prefix('_').is_some_and(is_upper)
 }
 
 fn is_library(path: &str) -> bool {

@@ -77,6 +77,8 @@ pub(crate) struct Compiled {
     pub(crate) type_name: String,
     /// Something of the object may be referred to when the entry has run.
     pub(crate) lasts: bool,
+    /// The function to call before the code is taken back; empty if there is none.
+    pub(crate) undo: String,
 }
 
 /// The words that may stand in place of one.
@@ -385,10 +387,11 @@ fn read_answer(frame: &Frame) -> io::Result<(u8, String, Vec<String>, Compiled)>
     let object = fields.bytes()?.to_vec();
     let (entry, type_name) = (fields.text()?, fields.text()?);
     let lasts = fields.byte()? != 0;
+    let undo = fields.text()?;
     if status > 2 {
         return Err(invalid(format!("no answer has status {status}")));
     }
-    Ok((status, diagnostics, names, Compiled { diagnostics: String::new(), object, entry, type_name, lasts }))
+    Ok((status, diagnostics, names, Compiled { diagnostics: String::new(), object, entry, type_name, lasts, undo }))
 }
 
 fn expect(frame: &Frame, kind: u8) -> Result<Fields<'_>> {

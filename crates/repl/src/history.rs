@@ -26,4 +26,6 @@ pub(crate) struct Accepted {
     pub(crate) input: Input,
     /// The owner of its code; `None` if there is none, or nobody can refer to it.
     pub(crate) tracker: Option<ResourceTracker>,
+    /// The function that gives older functions back the calls that went to those of this input; empty if there is none.
+    pub(crate) undo: String,
 }

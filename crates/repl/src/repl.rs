@@ -23,6 +23,11 @@ use crate::snapshots::Snapshots;
 /// Clang may take long for templates, but not for ever.
 const COMPILE_LIMIT: Duration = Duration::from_secs(120);
 
+/// The names of objects of inputs begin so, as the compiler calls these.
+pub(crate) const INPUT: &str = "input ";
+/// The names of the bodies of functions that are called through a pointer end so.
+const BODY: &str = ".body";
+
 /// Inputs that declare something again are in inline namespaces that are called so.
 const NAMESPACE: &str = "__lj";
 
@@ -164,7 +169,7 @@ impl Repl {
             runner: Some(Runner::new(jit, remote, &prelude)?),
             start,
             prelude,
-            history: vec![Accepted { input, tracker: None }],
+            history: vec![Accepted { input, tracker: None, undo: String::new() }],
             lost: Vec::new(),
             libraries: Vec::new(),
             serial: 0,
@@ -213,13 +218,13 @@ impl Repl {
         self.catch_up()?;
         let mut input = Input::new(text);
         let mut outcome = Outcome::default();
-        let (linked, type_name, lasts) = loop {
+        let (linked, type_name, lasts, undo) = loop {
             let Some(compiled) = self.compile(&mut input, &mut outcome)? else { return Ok(outcome) };
-            let Compiled { diagnostics, object, entry, type_name, lasts } = compiled;
+            let Compiled { diagnostics, object, entry, type_name, lasts, undo } = compiled;
             outcome.diagnostics += &diagnostics;
             self.runner()?;
             match self.link(object, &entry) {
-                Ok(linked) => break (linked, type_name, lasts),
+                Ok(linked) => break (linked, type_name, lasts, undo),
                 // An input that was undone or has failed may still be defined.
                 Err(linkjit::Error::Duplicate { .. }) if input.namespace.is_empty() => {
                     input.namespace = self.new_namespace();
@@ -232,7 +237,7 @@ impl Repl {
                 }
             }
         };
-        self.history.push(Accepted { input, tracker: linked.tracker });
+        self.history.push(Accepted { input, tracker: linked.tracker, undo });
         if !linked.entry.is_null() {
             self.run(linked.entry, type_name, &mut outcome)?;
         }
@@ -285,8 +290,7 @@ impl Repl {
         if object.is_empty() {
             return Ok(Linked { tracker: None, entry: linkjit::ExecAddr::NULL });
         }
-        // As the compiler calls it.
-        let name = format!("input {}", self.history.len());
+        let name = format!("{INPUT}{}", self.history.len());
         let Some(runner) = &self.runner else { return Err(linkjit::Error::Closed) };
         let tracker = runner.add(name, object)?;
         if entry.is_empty() {
@@ -399,16 +403,27 @@ impl Repl {
             outcome.failure = Some(Failure::Command("there is nothing to undo".into()));
             return Ok(outcome);
         }
-        let undone = self.history.pop();
-        match undone.and_then(|accepted| accepted.tracker).map(|tracker| Runner::remove(&tracker)) {
+        let Some(undone) = self.history.pop() else { return Ok(outcome) };
+        match self.take_back(undone) {
             // Later inputs were undone, but their code may still be bound to it.
-            None | Some(Err(linkjit::Error::InUse { .. })) => {}
-            // The output of destructors is to be seen.
-            Some(Ok(())) => self.runner()?.flush()?,
-            Some(Err(error)) => outcome.failure = Some(self.not_linked(error)?),
+            Ok(()) | Err(Error::Jit(linkjit::Error::InUse { .. })) => {}
+            Err(Error::Jit(error)) => outcome.failure = Some(self.not_linked(error)?),
+            Err(error) => return Err(error),
         }
         self.catch_up()?;
         Ok(outcome)
+    }
+
+    fn take_back(&mut self, undone: Accepted) -> Result<()> {
+        let runner = self.runner()?;
+        if !undone.undo.is_empty() {
+            runner.run(runner.link(&undone.undo)?)?;
+        }
+        if let Some(tracker) = undone.tracker {
+            Runner::remove(&tracker)?;
+        }
+        // The output of destructors is to be seen.
+        runner.flush()
     }
 
     /// Forgets everything: a new executor is started.
@@ -517,6 +532,11 @@ pub(crate) fn without_namespaces(text: &str) -> String {
         }
     }
     result
+}
+
+/// Says whether a symbol is the body of a function that has the name that users know.
+pub(crate) fn is_body(symbol: &str) -> bool {
+    symbol.ends_with(BODY)
 }
 
 /// Says whether the executor is gone.

@@ -26,6 +26,8 @@ pub struct DefinedSymbol {
     pub flags: SymbolFlags,
     /// Its address, if it is linked. A thread-local variable has no one address.
     pub address: Option<ExecAddr>,
+    /// The file or member that it is from; empty if it is from none.
+    pub object: String,
 }
 
 /// The function or variable at an address: see [`ExecutionSession::symbolize`].
@@ -88,6 +90,7 @@ impl JitDylib {
                 name: names.bytes(name).into(),
                 flags: state.flags(name, entry),
                 address: entry.plain_address(),
+                object: entry.by.object().map_or_else(String::new, |object| state.object_name(object)),
             })
             .collect();
         symbols.sort_unstable_by(|one, other| one.name.cmp(&other.name));
@@ -131,7 +134,7 @@ impl ExecutionSession {
             }
         }
         let (start, name, object) = nearest.found?;
-        let object = state.objects.get(&object).map_or_else(String::new, |object| object.name.to_string());
+        let object = state.object_name(object);
         let offset = address.distance_from(start).cast_unsigned();
         Some(SymbolAt { name: own_name(&name).into(), offset, object, dylib: dylib.name.clone() })
     }
