@@ -1,5 +1,6 @@
 #include "compiler.h"
 
+#include "headers.h"
 #include "clang/Basic/TargetInfo.h"
 #include "clang/Basic/Version.h"
 #include "clang/Frontend/CompilerInstance.h"
@@ -68,6 +69,8 @@ std::string resourceFolder() {
   return LINKJIT_LLVM_LIBDIR "/clang/" CLANG_VERSION_MAJOR_STRING;
 }
 
+bool isMicrosofts(const Options &Wanted) { return llvm::Triple(Wanted.Target).isWindowsMSVCEnvironment(); }
+
 std::vector<std::string> argumentsOf(const Options &Wanted) {
   std::vector<std::string> Arguments = {
       "-resource-dir=" + resourceFolder(),
@@ -84,12 +87,22 @@ std::vector<std::string> argumentsOf(const Options &Wanted) {
     Arguments.push_back("-xc");
   else if (!IsGiven("-std="))
     Arguments.push_back("-std=c++20");
-  if (llvm::Triple(Wanted.Target).isWindowsMSVCEnvironment()) {
+  bool IsMicrosofts = isMicrosofts(Wanted);
+  if (IsMicrosofts) {
     Arguments.insert(Arguments.end(), {"-fms-extensions", "-fms-compatibility", "-fexceptions"});
     if (!Wanted.IsC)
       Arguments.push_back("-fcxx-exceptions");
+    // Headers declare what is in the runtime's DLLs, which the executor has.
+    Arguments.push_back("-fms-runtime-lib=dll");
+    // All processors that Windows runs on have it.
+    if (llvm::Triple(Wanted.Target).getArch() == llvm::Triple::x86_64)
+      Arguments.push_back("-mcx16");
   }
   Arguments.insert(Arguments.end(), Wanted.OfClang.begin(), Wanted.OfClang.end());
+  if (IsMicrosofts) {
+    std::vector<std::string> Last = argumentsForHeaders();
+    Arguments.insert(Arguments.end(), Last.begin(), Last.end());
+  }
   return Arguments;
 }
 
@@ -114,6 +127,11 @@ llvm::Expected<Compiler> Compiler::create(const Options &Wanted) {
   if (!Instance)
     return Instance.takeError();
   CompilerInstance &Clang = **Instance;
+  if (isMicrosofts(Wanted))
+    addOwnHeaders(Clang);
+
+  // A module is optimized when it is emitted: what is internal until then may be shared.
+  Clang.getCodeGenOpts().DisableLLVMPasses = true;
 
   auto Executor = std::make_unique<IncrementalExecutorBuilder>();
   Executor->IE = std::make_unique<NoExecutor>(*Made.Made);
@@ -129,6 +147,8 @@ llvm::Expected<Compiler> Compiler::create(const Options &Wanted) {
   Clang.getDiagnostics().setClient(Made.Reports, /*ShouldOwnClient=*/true);
   Made.Reports->BeginSourceFile(Clang.getLangOpts(), &Clang.getPreprocessor());
   Made.Reports->attach(Clang.getPreprocessor());
+  if (isMicrosofts(Wanted))
+    Made.Reports->Advice = adviceOnHeaders();
   Made.Reports->OnRedefinition = [&Clang, Names = Made.Hidden.get()](SourceLocation Place) {
     Names->noteRedefinition(Clang.getSema(), Place);
   };

@@ -114,10 +114,21 @@ void Diagnostics::HandleDiagnostic(DiagnosticsEngine::Level Level, const Diagnos
   bool IsOld = Level >= DiagnosticsEngine::Error && isRepeated(Info);
   if (!IsOld)
     render(Level, Info);
+  if (!IsOld && Info.getID() == diag::err_pp_file_not_found)
+    advise(Info);
   judge(Level, Info);
   // After a missing header, clang reports nothing any more, so it would be too late to notice that it doesn't get on.
   if ((IsOld || Errors >= MostErrors || Info.getID() == diag::err_pp_file_not_found) && OnStuck)
     OnStuck();
+}
+
+/// Says where headers may come from, if one of the system is missing.
+void Diagnostics::advise(const Diagnostic &Info) {
+  bool IsKnown = !Advice.empty() && Info.hasSourceManager() && Info.getLocation().isFileID();
+  if (!IsKnown || Info.getSourceManager().getCharacterData(Info.getLocation())[0] != '<')
+    return;
+  TextDiagnostic::printDiagnosticLevel(Stream, DiagnosticsEngine::Note, Options.ShowColors);
+  TextDiagnostic::printDiagnosticMessage(Stream, /*IsSupplemental=*/true, Advice, 0, 0, Options.ShowColors);
 }
 
 /// True if the same error was reported at the same place before.

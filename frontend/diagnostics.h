@@ -29,6 +29,9 @@ public:
   /// for ever.
   std::function<void()> OnStuck;
 
+  /// What to do about a header of the system that is missing; empty if nothing can be done.
+  std::string Advice;
+
   /// The text of what was reported since the last call.
   std::string takeText();
 
@@ -50,6 +53,7 @@ private:
   bool isRepeated(const clang::Diagnostic &Info);
   void reportEnd(clang::DiagnosticsEngine::Level Level, llvm::StringRef Message, const clang::SourceManager &Files);
   void judge(clang::DiagnosticsEngine::Level Level, const clang::Diagnostic &Info);
+  void advise(const clang::Diagnostic &Info);
   void render(clang::DiagnosticsEngine::Level Level, const clang::Diagnostic &Info);
 
   std::string Text;

@@ -96,10 +96,12 @@ bool wasDeclaredAt(const NamedDecl *D, SourceLocation Place) {
   return llvm::any_of(D->redecls(), [&](const Decl *Each) { return standsAt(Each, Place); });
 }
 
+/// The namespace, or the global scope, whose member a declaration is. An `extern "C"` around it makes no scope.
+DeclContext *scopeOf(NamedDecl *D) { return D->getDeclContext()->getRedeclContext()->getPrimaryContext(); }
+
 /// True if an input that declares `New` means to replace `Old`, which is of the same name.
 bool replaces(Sema &S, NamedDecl *New, NamedDecl *Old) {
-  if (New->getCanonicalDecl() == Old->getCanonicalDecl() ||
-      New->getDeclContext()->getPrimaryContext() == Old->getDeclContext()->getPrimaryContext())
+  if (New->getCanonicalDecl() == Old->getCanonicalDecl() || scopeOf(New) == scopeOf(Old))
     return false;
   FunctionDecl *NewFunction = New->getAsFunction(), *OldFunction = Old->getAsFunction();
   if (NewFunction && OldFunction)
@@ -152,7 +154,7 @@ void Hiding::note(Decl *Declared) {
   if (!Named || !Named->getDeclName())
     return;
   std::string Name = Named->getNameAsString();
-  if (!Named->getDeclContext()->isTranslationUnit()) {
+  if (!scopeOf(Named)->isTranslationUnit()) {
     Shadowed.insert(Name);
     if (auto *Enum = dyn_cast<EnumDecl>(Named))
       for (EnumConstantDecl *Enumerator : Enum->enumerators())

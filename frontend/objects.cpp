@@ -104,7 +104,9 @@ bool lasts(const llvm::Module &Module, const llvm::Function *Entry) {
 std::string emit(CompilerInstance &Compiler, llvm::Module &Module, std::string &Errors) {
   llvm::SmallString<0> Bytes;
   Module.getContext().setDiagnosticHandlerCallBack(collectErrors, &Errors);
-  emitBackendOutput(Compiler, Compiler.getCodeGenOpts(), Compiler.getTarget().getDataLayoutString(), &Module,
+  CodeGenOptions Options = Compiler.getCodeGenOpts();
+  Options.DisableLLVMPasses = false;
+  emitBackendOutput(Compiler, Options, Compiler.getTarget().getDataLayoutString(), &Module,
                     Backend_EmitObj, Compiler.getFileManager().getVirtualFileSystemPtr(),
                     std::make_unique<llvm::raw_svector_ostream>(Bytes));
   Module.getContext().setDiagnosticHandlerCallBack(nullptr);

@@ -4,6 +4,7 @@
 #include "document.h"
 #include "highlight.h"
 #include "spelling.h"
+#include "structured.h"
 #include "clang/AST/ASTContext.h"
 #include "clang/AST/Decl.h"
 #include "clang/AST/Expr.h"
@@ -120,17 +121,27 @@ void Server::input(FieldReader Fields) {
   Clang.Shown->begin(Number, Serial, Namespace);
   std::string Head = Seen.MentionsLast ? Clang.Shown->declarationOfLast() : "";
   Clang.Reports->begin(Seen.Open);
-  if (Namespace.empty()) {
-    Head += headOf(Number);
-    Head += Text;
-  } else {
-    Head += wrapped(Text, Number, Namespace, statementsOf(Text, Head + headOf(Number)), Instance.getLangOpts());
-  }
+  Head += prepared(Text, Number, Namespace, Head, Seen.MentionsTry);
   Clang.Reports->OnStuck = [this] { reject(); };
   parse(Head, IsReplayed);
 }
 
+/// An input as clang takes it, with what must be around its parts.
+std::string Server::prepared(StringRef Text, unsigned Number, StringRef Namespace, StringRef Before, bool MentionsTry) {
+  LangOptions &Language = Clang.instance().getLangOpts();
+  MentionsTry &= Language.CPlusPlus && Language.MSVCCompat;
+  std::vector<Range> Statements;
+  if (MentionsTry || !Namespace.empty())
+    Statements = statementsOf(Text, (Before + headOf(Number)).str());
+  if (MentionsTry)
+    heedStructuredExceptions(Language);
+  if (Namespace.empty() && llvm::none_of(Statements, [](Range Each) { return Each.NeedsFunction; }))
+    return headOf(Number) + Text.str();
+  return wrapped(Text, Number, Namespace, std::move(Statements), Language);
+}
+
 /// The parts of an input that are statements. Only clang can tell them from declarations, so it parses the input aside.
+/// Those with `__try` need a function, but for expressions: these have it in one of their own.
 std::vector<Range> Server::statementsOf(StringRef Text, StringRef Head) {
   std::string Reply = Earlier.aside([&](llvm::function_ref<void(const std::string &)> Finish) {
     const SourceManager &Files = Clang.instance().getSourceManager();
@@ -147,16 +158,19 @@ std::vector<Range> Server::statementsOf(StringRef Text, StringRef Head) {
       if (After.ltrim().starts_with(";"))
         End += After.size() - After.ltrim().size() + 1;
       Found.number(static_cast<uint32_t>(Begin - Head.size())).number(static_cast<uint32_t>(End - Head.size()));
+      Found.byte(!isa_and_nonnull<Expr>(Each.getStmt()));
     };
     llvm::consumeError(Clang.Clang->Parse((Head + Text).str()).takeError());
     Finish(Found.payload());
   });
   std::vector<Range> Statements;
-  constexpr size_t BytesOfEach = 8;
+  constexpr size_t BytesOfEach = 9;
   FieldReader Fields(Reply);
   for (size_t I = 0; I < Reply.size() / BytesOfEach; ++I) {
-    size_t Begin = Fields.number();
-    Statements.push_back({Begin, Fields.number()});
+    size_t Begin = Fields.number(), End = Fields.number();
+    bool MayNeedOne = Fields.byte() != 0;
+    StringRef Statement = Text.slice(Begin, End);
+    Statements.push_back({Begin, End, MayNeedOne && outlineOf(Statement, Clang.instance().getLangOpts()).MentionsTry});
   }
   return Statements;
 }
@@ -170,6 +184,8 @@ void Server::parse(const std::string &Text, bool IsReplayed) {
   if (Clang.Reports->hasErrors() || !Clang.Hidden->conflicts(Clang.instance().getSema()).empty())
     reject();
   Object Made;
+  if (Unit->TheModule)
+    keepFromCatchAll(Clang.instance().getLangOpts(), *Unit->TheModule);
   if (Unit->TheModule)
     Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Serial, IsReplayed);
   if (!Made.Errors.empty()) {

@@ -19,6 +19,8 @@ public:
 private:
   void handle(const Frame &Request);
   void input(FieldReader Fields);
+  std::string prepared(llvm::StringRef Text, unsigned Number, llvm::StringRef Namespace, llvm::StringRef Before,
+                       bool MentionsTry);
   std::vector<Range> statementsOf(llvm::StringRef Text, llvm::StringRef Head);
   void parse(const std::string &Text, bool IsReplayed);
   [[noreturn]] void reject();

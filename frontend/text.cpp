@@ -79,6 +79,7 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
     if (T.isOneOf(tok::r_brace, tok::r_paren, tok::r_square) && !Open.empty())
       Open.pop_back();
     Seen.MentionsLast |= T.is(tok::raw_identifier) && T.getRawIdentifier() == "_";
+    Seen.MentionsTry |= T.is(tok::raw_identifier) && T.getRawIdentifier() == "__try";
   }
   if (!Open.empty())
     Seen.Open = Open.back();
@@ -101,19 +102,26 @@ static std::string placed(StringRef Text, Range Part, unsigned Number) {
 
 std::string wrapped(StringRef Text, unsigned Number, StringRef Namespace, std::vector<Range> Statements,
                     const LangOptions &Language) {
-  std::vector<Range> Bare = includesOf(Text.str(), Language);
+  std::vector<Range> Bare;
+  if (Namespace.empty())
+    llvm::erase_if(Statements, [](Range Each) { return !Each.NeedsFunction; });
+  else
+    Bare = includesOf(Text.str(), Language);
   Bare.insert(Bare.end(), Statements.begin(), Statements.end());
   llvm::sort(Bare, [](Range A, Range B) { return A.Begin < B.Begin; });
   Bare.push_back({Text.size(), Text.size()});
-  std::string Result;
+  auto Around = [](StringRef Opening, const std::string &Part, StringRef Closing) {
+    return (Opening + Part + Closing).str();
+  };
+  std::string Opening = Namespace.empty() ? "" : "inline namespace " + Namespace.str() + " {\n", Result;
   size_t At = 0;
   for (Range Each : Bare) {
     if (Each.Begin < At)
       continue;
     if (!Text.slice(At, Each.Begin).trim().empty())
-      Result += "inline namespace " + Namespace.str() + " {\n" + placed(Text, {At, Each.Begin}, Number) + "}\n";
+      Result += Around(Opening, placed(Text, {At, Each.Begin}, Number), Namespace.empty() ? "" : "}\n");
     if (Each.Begin != Each.End)
-      Result += placed(Text, Each, Number);
+      Result += Each.NeedsFunction ? Around("[] {\n", placed(Text, Each, Number), "}();\n") : placed(Text, Each, Number);
     At = Each.End;
   }
   return Result;

@@ -23,6 +23,8 @@ struct OpenBracket {
 /// What tokens alone say about an input.
 struct Outline {
   bool MentionsLast = false;
+  /// Of structured exceptions: `__try`.
+  bool MentionsTry = false;
   std::optional<OpenBracket> Open;
 };
 
@@ -31,12 +33,15 @@ Outline outlineOf(llvm::StringRef Text, const clang::LangOptions &Language);
 /// A part of a text, in bytes.
 struct Range {
   size_t Begin, End;
+  /// A statement that is valid in functions only.
+  bool NeedsFunction = false;
 };
 
 /// The line before an input that gives it the name that diagnostics use: `input 3`.
 std::string headOf(unsigned Number);
 
-/// The text, in an inline namespace but for its `#include` lines and its statements.
+/// The text, in an inline namespace but for its `#include` lines and its statements. Without a namespace, only the statements
+/// that need one get a function.
 std::string wrapped(llvm::StringRef Text, unsigned Number, llvm::StringRef Namespace, std::vector<Range> Statements,
                     const clang::LangOptions &Language);
 

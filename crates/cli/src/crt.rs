@@ -1,5 +1,7 @@
 //! The C runtime of Windows that linked code gets.
 
+use std::ffi::OsString;
+
 use linkjit::executor::ObjectFormat;
 use linkjit::{CrtProvider, SystemCompiler};
 
@@ -20,4 +22,11 @@ pub(crate) fn provider(asked_for: Option<&Crt>, needs_mingw: bool) -> linkjit::R
         Some(Crt::Xwin(directory)) => CrtProvider::xwin(directory),
         Some(Crt::MinGw(directory)) => CrtProvider::mingw(directory),
     }
+}
+
+/// Flags that have clang find the headers of the runtime that is asked for, after its own.
+pub(crate) fn header_flags(asked_for: Option<&Crt>) -> linkjit::Result<Vec<OsString>> {
+    let Some(Crt::Xwin(directory)) = asked_for else { return Ok(Vec::new()) };
+    let provider = CrtProvider::xwin(directory)?;
+    Ok(provider.header_directories().iter().flat_map(|directory| ["-idirafter".into(), directory.into()]).collect())
 }

@@ -53,6 +53,7 @@ const ARCHITECTURES: [&str; 2] = [ARCH, "x64"];
 pub struct CrtProvider {
     kind: Kind,
     directories: Vec<PathBuf>,
+    headers: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -80,7 +81,7 @@ impl CrtProvider {
         if directories.is_empty() {
             return Err(Error::unsupported("Visual Studio's C runtime is not installed on this system"));
         }
-        Ok(Self { kind: Kind::Microsoft, directories })
+        Ok(Self { kind: Kind::Microsoft, directories, headers: Vec::new() })
     }
 
     /// That of a directory that `xwin splat` has made: `crt/lib/x86_64`, `sdk/lib/um/x86_64` and `sdk/lib/ucrt/x86_64`,
@@ -107,7 +108,7 @@ impl CrtProvider {
         };
         let directories =
             vec![find(["crt", "lib"], None)?, find(["sdk", "lib"], Some("um"))?, find(["sdk", "lib"], Some("ucrt"))?];
-        Ok(Self { kind: Kind::Microsoft, directories })
+        Ok(Self { kind: Kind::Microsoft, directories, headers: xwin_headers(root) })
     }
 
     /// That of MinGW-w64: a directory with `lib/libmingw32.a`, such as `/usr/x86_64-w64-mingw32`, and GCC's libraries
@@ -126,7 +127,7 @@ impl CrtProvider {
         let gcc = [root.join("lib/gcc"), system.join("gcc")].into_iter().chain(beside);
         let gcc = gcc.flat_map(|directory| versions(&directory.join(&target)));
         let gcc = gcc.into_iter().find(|directory| directory.join("libgcc.a").is_file());
-        Ok(Self { kind: Kind::MinGw, directories: gcc.into_iter().chain([system]).collect() })
+        Ok(Self { kind: Kind::MinGw, directories: gcc.into_iter().chain([system]).collect(), headers: Vec::new() })
     }
 
     /// Says whether all that the runtime needs is Microsoft's: its static pieces, and its start-up.
@@ -191,6 +192,13 @@ impl CrtProvider {
         &self.directories
     }
 
+    /// The directories of its headers, in the order of the search, if it is a directory of xwin's: Microsoft's C++ library, C's,
+    /// and those of Windows. A compiler for Microsoft's ABI searches them after its own.
+    #[must_use]
+    pub fn header_directories(&self) -> &[PathBuf] {
+        &self.headers
+    }
+
     /// The directories of its DLLs: MinGW has them beside the libraries, or as programs.
     pub(crate) fn dll_directories(&self) -> Vec<PathBuf> {
         let beside = self.directories.iter().filter_map(|directory| Some(directory.parent()?.join("bin")));
@@ -225,6 +233,16 @@ pub(crate) fn flavour(library: &str) -> Option<&'static str> {
         "msvcrtd" | "msvcprtd" => "/MDd",
         _ => return None,
     })
+}
+
+/// See [`CrtProvider::header_directories`].
+fn xwin_headers(root: &Path) -> Vec<PathBuf> {
+    let include = |part: &str| child(&child(root, part)?, "include");
+    let of_sdk = |part: &str| {
+        let include = include("sdk")?;
+        child(&include, part).or_else(|| versions(&include).iter().find_map(|version| child(version, part)))
+    };
+    include("crt").into_iter().chain(["ucrt", "um", "shared", "winrt"].into_iter().filter_map(of_sdk)).collect()
 }
 
 fn missing(path: &Path, message: &str) -> Error {

@@ -141,6 +141,16 @@ fn names_of_directories_and_libraries_may_be_microsofts() {
 }
 
 #[test]
+fn headers_are_beside_the_libraries() {
+    let directory = directory("headers");
+    for path in ["crt/include", "sdk/Include/10.0.9.0/ucrt", "sdk/Include/10.0.10.0/ucrt", "sdk/Include/10.0.10.0/um"] {
+        std::fs::create_dir_all(directory.join(path)).expect("a directory");
+    }
+    let expected = ["crt/include", "sdk/Include/10.0.10.0/ucrt", "sdk/Include/10.0.10.0/um"];
+    assert_eq!(xwin(&directory).header_directories(), expected.map(|path| directory.join(path)));
+}
+
+#[test]
 fn what_is_missing_of_an_installation_is_said() {
     let directory = directory("missing");
     let place = directory.display();

@@ -27,14 +27,17 @@ pub(crate) fn frontend() -> Result<()> {
     let target = beside_cargos()?;
     make_folder(&target)?;
     let program = target.join("linkjit-clang-22");
-    let sources = list(&workspace().join("frontend"))?;
+    let folder = workspace().join("frontend");
+    let is_file = |path: &PathBuf| path.is_file();
+    let sources: Vec<_> = list(&folder)?.into_iter().filter(is_file).collect();
+    let headers = list(&folder.join("microsoft"))?;
     let command = compile(&llvm, &target, &program)?;
     let (all, stamp) = (target.join("all.cpp"), target.join("stamp"));
-    let state = state_of(&sources, &command)?;
+    let state = state_of(&[sources.as_slice(), headers.as_slice()].concat(), &command)?;
     if program.exists() && read_text(&stamp).is_ok_and(|built| built == state) {
         return Ok(());
     }
-    write(&all, includes_of(&sources))?;
+    write(&all, includes_of(&sources) + &definition_of(&headers)?)?;
     eprintln!("building {}", program.display());
     let mut command = command;
     run(&mut command)?;
@@ -87,6 +90,17 @@ fn includes_of(sources: &[PathBuf]) -> String {
         let _ = writeln!(all, "#include \"{}\"", source.file_name().unwrap_or_default().to_string_lossy());
     }
     all
+}
+
+/// The texts of the headers that are part of the program.
+fn definition_of(headers: &[PathBuf]) -> Result<String> {
+    let mut text = String::from("static const linkjit::OwnHeader HeaderFiles[] = {\n");
+    for header in headers {
+        let name = header.file_name().unwrap_or_default().to_string_lossy();
+        let _ = writeln!(text, "{{\"{name}\", R\"header({})header\"}},", read_text(header)?);
+    }
+    text += "};\nconst llvm::ArrayRef<linkjit::OwnHeader> linkjit::OwnHeaders(HeaderFiles);\n";
+    Ok(text)
 }
 
 /// A text that differs if what the program is built of differs.

@@ -7,6 +7,7 @@ mod start;
 #[cfg(unix)]
 mod terminal;
 
+use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use linkjit_repl::{Display, Failure as InputFailure, Options, Outcome, Repl, Shape, shape};
@@ -14,6 +15,7 @@ use linkjit_repl::{Display, Failure as InputFailure, Options, Outcome, Repl, Sha
 pub(crate) use options::{HELP, ReplOptions, for_clap};
 
 use crate::FAILURE;
+use crate::crt;
 use crate::report::Failure;
 
 /// Runs inputs until there are no more; returns the exit code.
@@ -22,7 +24,7 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
     let clang = Options {
         target: options.target.clone(),
         color: io::stderr().is_terminal() && has_colors(),
-        arguments: options.clang.clone(),
+        arguments: arguments_of(&options)?,
         front_end: None,
     };
     let (code, files, libraries) = (options.code.clone(), options.files.clone(), options.libraries.clone());
@@ -49,6 +51,13 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
         read(&mut repl, &mut shown, is_terminal)?;
     }
     finish(repl, &shown, is_terminal)
+}
+
+/// The user's, then the directories of headers that go with the C runtime.
+fn arguments_of(options: &ReplOptions) -> Result<Vec<OsString>, Failure> {
+    let is_microsofts = options.target.as_deref().is_some_and(|target| target.contains("msvc"));
+    let headers = if is_microsofts { crt::header_flags(options.crt.as_ref())? } else { Vec::new() };
+    Ok(options.clang.iter().cloned().chain(headers).collect())
 }
 
 #[cfg(unix)]

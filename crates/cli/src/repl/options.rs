@@ -15,6 +15,8 @@ Compilers' flags are clang's: -std= -D -I -U -O -f -W -m -include -isystem, and 
 Command lines of clang-repl are accepted; what it needs for other processes (-oop-executor, -orc-runtime) is not
 needed here, for inputs always run in another one.
 
+For --target msvc, headers are those of --crt xwin=DIR and of $INCLUDE, then Wine's of C and Windows, and a few of C++.
+
 The exit code is that of the program, if it exits; 1 if an input failed and nobody was at a terminal.
 
 Examples:
@@ -42,7 +44,7 @@ pub(crate) struct ReplOptions {
     /// Use this library
     #[arg(short = 'l', value_name = "LIB")]
     pub(crate) libraries: Vec<String>,
-    /// The C runtime for Windows, as with 'linkjit run'
+    /// The C runtime for Windows, as with 'linkjit run'; xwin=DIR gives its headers, too
     #[arg(long, value_name = "CRT", value_parser = Crt::parse)]
     pub(crate) crt: Option<Crt>,
     /// Pass ARG on to clang
