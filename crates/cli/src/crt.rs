@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 
-use linkjit::executor::ObjectFormat;
-use linkjit::{CrtProvider, SystemCompiler};
+use linkjit::CrtProvider;
 
 use crate::args::Crt;
 
@@ -11,12 +10,7 @@ use crate::args::Crt;
 /// if they are there.
 pub(crate) fn provider(asked_for: Option<&Crt>, needs_mingw: bool) -> linkjit::Result<CrtProvider> {
     match asked_for {
-        None if needs_mingw => {
-            let library = SystemCompiler::file(ObjectFormat::Coff, "-print-file-name=libmingw32.a");
-            let library = library.and_then(|path| path.canonicalize().ok());
-            let directory = library.as_deref().and_then(|path| path.parent()?.parent());
-            directory.map_or_else(|| Ok(CrtProvider::built_in()), CrtProvider::mingw)
-        }
+        None if needs_mingw => CrtProvider::of_mingw_compiler(),
         None | Some(Crt::BuiltIn) => Ok(CrtProvider::built_in()),
         Some(Crt::VisualStudio) => CrtProvider::visual_studio(),
         Some(Crt::Xwin(directory)) => CrtProvider::xwin(directory),

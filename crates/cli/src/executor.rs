@@ -11,12 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use linkjit::executor::{ExecutorError, InProcess, ObjectFormat, crash, exit_code};
-use linkjit_remote::{Child, Outcome, Remote, Token, Transport};
+use linkjit_remote::{Child, Outcome, Remote, Token, Transport, start_under_wine};
 
 use crate::args::{ExecutorKind, ExecutorOptions, Item, Place, RunOptions, Stream};
 use crate::inputs;
 use crate::report::Failure;
-use crate::wine;
 
 /// The reader of standard error gets it within that time.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -185,11 +184,11 @@ pub(crate) fn start_as(kind: &ExecutorKind) -> Result<Option<Arc<Remote>>, Failu
             child(&this)?
         }
         ExecutorKind::Program(path) if cfg!(unix) && path.extension().is_some_and(|extension| extension == "exe") => {
-            wine::start(Some(path))?
+            start_under_wine(Some(path), |_| {})?
         }
         ExecutorKind::Program(path) => child(path)?,
         ExecutorKind::Command(command) => Child::start_over_stdio(shell(command)).map_err(linkjit::Error::from)?,
-        ExecutorKind::Wine => wine::start(None)?,
+        ExecutorKind::Wine => start_under_wine(None, |_| {})?,
         ExecutorKind::At(place) => {
             let token = Token::from_environment().unwrap_or_default();
             let none = |error: io::Error| Failure::NoExecutor { place: place.to_string(), why: error.to_string() };

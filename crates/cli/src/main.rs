@@ -21,7 +21,6 @@ mod run;
 mod script;
 mod search;
 mod sources;
-mod wine;
 
 use std::ffi::{c_char, c_int};
 

@@ -10,6 +10,7 @@ use linkjit::executor::ExecutorError;
 use linkjit::{BatchTimes, Error, Statistics, UndefinedSymbol};
 use linkjit_link::error::Shown;
 use linkjit_link::{LinkError, Site};
+use linkjit_remote::WineError;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -33,15 +34,9 @@ pub(crate) enum Failure {
     /// No file for `-l`.
     #[error("library '{name}' not found (-l {name})\nsearched {}", paths(searched))]
     NoLibrary { name: String, searched: Vec<PathBuf> },
-    /// The Windows build of this command is not there.
-    #[error(
-        "programs for Windows need the Windows build of linkjit: make it with `cargo build -p linkjit-cli --target {target}`, or set {variable} to its path\nsearched {}",
-        paths(searched)
-    )]
-    NoWindowsBuild { target: &'static str, variable: &'static str, searched: Vec<PathBuf> },
-    /// Wine can't be started.
-    #[error("programs for Windows need Wine: {0}")]
-    NoWine(String),
+    /// Nothing runs programs for Windows.
+    #[error(transparent)]
+    Wine(#[from] WineError),
     /// Nobody listens where an executor should.
     #[error("there is no executor at {place}: {why}")]
     NoExecutor { place: String, why: String },
@@ -206,10 +201,10 @@ impl<'a> Line<'a> {
             Failure::Script { file, .. } => Self { kind: "script", file: file_name(file), ..line },
             Failure::NoSymbol { file, .. } => Self { kind: "no-symbol", file: file_name(file), ..line },
             Failure::NoMember { file, .. } => Self { kind: "no-member", file: file_name(file), ..line },
-            Failure::NoWindowsBuild { searched, .. } => {
+            Failure::Wine(WineError::NoWindowsBuild { searched, .. }) => {
                 Self { kind: "no-windows-build", searched: displayed(searched), ..line }
             }
-            Failure::NoWine(_) => Self { kind: "no-wine", ..line },
+            Failure::Wine(_) => Self { kind: "no-wine", ..line },
             Failure::NoExecutor { .. } => Self { kind: "no-executor", ..line },
             Failure::Scratch(_) => Self { kind: "scratch", ..line },
             Failure::Serving(_) => Self { kind: "serving", ..line },

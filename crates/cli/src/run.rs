@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use linkjit::executor::{Executor, InProcess, ObjectFormat};
-use linkjit::{CompiledModule, ExecAddr, Jit, JitDylib, MatchScope, SymbolLookupSet};
+use linkjit::{CompiledModule, ExecAddr, Jit, JitDylib, MatchScope, SymbolLookupSet, developers_directories};
 use linkjit_host::temporary::{self, PrivateDirectory};
 use linkjit_link::names::NamePool;
 use linkjit_link::object;
@@ -20,7 +20,7 @@ use crate::inputs::{self, Kind};
 use crate::progress::{Progress, Watch};
 use crate::report::{Failure, Reporter, Times};
 use crate::script::{self, Definition, ScriptInput, Value};
-use crate::search::{Search, developers_directories};
+use crate::search::Search;
 use crate::sources::SourceCompiler;
 
 /// Scripts that name scripts go no deeper: one that names itself ends here.

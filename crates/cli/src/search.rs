@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use linkjit::SystemCompiler;
 use linkjit::executor::ObjectFormat;
+use linkjit::{SystemCompiler, developers_directories};
 
 use crate::report::Failure;
 
@@ -92,12 +92,6 @@ fn system_directories(format: ObjectFormat) -> Vec<PathBuf> {
         ObjectFormat::Elf => linkjit::system_library_directories(),
         ObjectFormat::Coff => developers_directories(format),
     }
-}
-
-/// Returns the directories in which the tools of Microsoft look for libraries: a developer's command prompt names them.
-pub(crate) fn developers_directories(format: ObjectFormat) -> Vec<PathBuf> {
-    let directories = std::env::var_os("LIB").filter(|_| format == ObjectFormat::Coff).unwrap_or_default();
-    std::env::split_paths(&directories).filter(|directory| !directory.as_os_str().is_empty()).collect()
 }
 
 /// The directories that the compiler searches for libraries.

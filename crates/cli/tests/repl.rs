@@ -11,12 +11,14 @@ use std::sync::Once;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "support/front_end.rs"]
+mod front_end;
 #[path = "support/windows.rs"]
 #[allow(dead_code, reason = "what Windows programs are built for is asked by others")]
 mod windows;
 
 fn main() -> ExitCode {
-    let is_missing = build_front_end().is_none();
+    let is_missing = front_end::build().is_none();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions");
     let mut sessions: Vec<PathBuf> =
         std::fs::read_dir(directory).expect("sessions").map(|entry| entry.expect("a file").path()).collect();
@@ -25,21 +27,6 @@ fn main() -> ExitCode {
     let trials =
         sessions.iter().flat_map(|path| trials(path)).map(|trial| trial.with_ignored_flag(is_missing)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-/// Makes the front end, which is no part of what Cargo builds; `None` if what it is built with is not there.
-fn build_front_end() -> Option<()> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(windows::root()).args(["run", "--quiet", "--package", "xtask", "--target-dir"]).arg(target);
-    let output = cargo.args(["--", "frontend"]).output().expect("Cargo starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    if said.contains("linkjit-clang-22 is built with") {
-        eprintln!("no session is run: {said}");
-        return None;
-    }
-    assert!(output.status.success(), "{said}");
-    Some(())
 }
 
 fn trials(path: &Path) -> Vec<Trial> {

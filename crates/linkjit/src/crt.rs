@@ -8,6 +8,9 @@ use std::env::consts::ARCH;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use linkjit_executor::ObjectFormat;
+
+use crate::compile::SystemCompiler;
 use crate::error::{Error, Result};
 
 /// The names of the libraries of Microsoft's runtime, those for debugging without their `d`.
@@ -128,6 +131,17 @@ impl CrtProvider {
         let gcc = gcc.flat_map(|directory| versions(&directory.join(&target)));
         let gcc = gcc.into_iter().find(|directory| directory.join("libgcc.a").is_file());
         Ok(Self { kind: Kind::MinGw, directories: gcc.into_iter().chain([system]).collect(), headers: Vec::new() })
+    }
+
+    /// That of the MinGW-w64 whose compiler is installed; linkjit's own if none is.
+    ///
+    /// # Errors
+    /// If the compiler has a C runtime that is not whole.
+    pub fn of_mingw_compiler() -> Result<Self> {
+        let library = SystemCompiler::file(ObjectFormat::Coff, "-print-file-name=libmingw32.a");
+        let library = library.and_then(|path| path.canonicalize().ok());
+        let directory = library.as_deref().and_then(|path| path.parent()?.parent());
+        directory.map_or_else(|| Ok(Self::built_in()), Self::mingw)
     }
 
     /// Says whether all that the runtime needs is Microsoft's: its static pieces, and its start-up.
@@ -257,6 +271,13 @@ fn child(directory: &Path, name: &str) -> Option<PathBuf> {
     }
     let mut entries = std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.file_name()));
     entries.find(|entry| entry.eq_ignore_ascii_case(name)).map(|entry| directory.join(entry))
+}
+
+/// Returns the directories in which the tools of Microsoft look for libraries: a developer's command prompt names them.
+#[must_use]
+pub fn developers_directories(format: ObjectFormat) -> Vec<PathBuf> {
+    let directories = std::env::var_os("LIB").filter(|_| format == ObjectFormat::Coff).unwrap_or_default();
+    std::env::split_paths(&directories).filter(|directory| !directory.as_os_str().is_empty()).collect()
 }
 
 /// The directories in a directory whose names begin with a number, such as `10.0.22621.0` and `12-posix`; the newest

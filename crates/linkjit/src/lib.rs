@@ -59,7 +59,7 @@ pub use compile::{
     CacheKey, CachedCompiler, Code, CompiledModule, Compiler, IrCompiler, Language, ObjectCache, OptLevel,
     SourceModule, SystemCompiler,
 };
-pub use crt::CrtProvider;
+pub use crt::{CrtProvider, developers_directories};
 pub use error::{Dependent, Error, NotKept, Result, Root, RootKind, UndefinedSymbol};
 pub use error_kind::ErrorKind;
 pub use generators::{FilteredGenerator, FunctionGenerator, ReexportsGenerator};

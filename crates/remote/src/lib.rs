@@ -33,6 +33,7 @@ mod shared;
 mod stdio;
 mod token;
 mod transport;
+mod wine;
 
 pub use child::Child;
 pub use greeting::present;
@@ -42,6 +43,7 @@ pub use sandbox::confine;
 pub use serve::{Outcome, serve, serve_with};
 pub use token::Token;
 pub use transport::Transport;
+pub use wine::{WineError, start_under_wine};
 
 use linkjit_executor::ExecutorError;
 

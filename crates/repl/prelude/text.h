@@ -96,6 +96,9 @@ void __linkjit_repl_quoted_string(const void *units, unsigned size) {
 // Begins the record of a value.
 void __linkjit_repl_open_value(void) { __linkjit_repl_open('v', 65536); }
 
+// Begins that of something that an input displays before it ends.
+void __linkjit_repl_open_display(void) { __linkjit_repl_open('b', 65536); }
+
 // Ends it; a text that was cut ends with dots, and not within a character.
 void __linkjit_repl_close_value(void) {
   if (__linkjit_repl_full) {

@@ -688,6 +688,18 @@ template <class T> void show_object(T &value) {
     show_bundle(mime(static_cast<const T &>(value)));
 }
 
+// For inputs: shows a value as the end of an input would, but here, and as often as it is called. What `mime` returns belongs to it.
+template <class T> void display(const T &value) {
+  u64 start = __linkjit_repl_results.length;
+  depth = 0;
+  __linkjit_repl_open_display();
+  put(value);
+  __linkjit_repl_close_value();
+  if constexpr (has_mime<const T>)
+    show_bundle(mime(value));
+  __linkjit_repl_send(start);
+}
+
 // A copy of a value that would end with the statement. The user may take references to `_`, so it is never destroyed.
 template <class T> T *keep(T &value) {
   if constexpr (__is_constructible(T, T) && !__is_array(T)) {
@@ -718,5 +730,9 @@ template <class T> void show(T &&value) {
 }
 
 } // namespace __linkjit_repl
+
+namespace linkjit {
+using __linkjit_repl::display;
+}
 #pragma clang diagnostic pop
 #endif

@@ -53,7 +53,7 @@ impl Repl {
                 Err(diagnostics) => Outcome { diagnostics, failure: Some(Failure::Rejected), ..Outcome::default() },
             }),
             "doc" => {
-                let text = self.front_end()?.documentation(argument)?;
+                let text = self.documentation(argument)?;
                 found(text, || format!("nothing is called '{argument}'"))
             }
             "ir" => {

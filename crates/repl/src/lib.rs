@@ -21,6 +21,7 @@ mod repl;
 mod results;
 mod runner;
 mod snapshots;
+mod start;
 mod wire;
 
 pub use brackets::{Shape, shape};
@@ -29,4 +30,5 @@ pub use frontend::{Completion, Completions, Highlight, TokenKind};
 pub use interrupt::Interrupt;
 pub use prelude::PRELUDE;
 pub use repl::{Failure, Options, Outcome, Repl, StartJit};
-pub use results::{Display, Value};
+pub use results::{Display, Form, Mark, Marked, Value};
+pub use start::{needs_wine, starter, triple};

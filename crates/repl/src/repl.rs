@@ -16,7 +16,7 @@ use crate::history::{Accepted, Input};
 use crate::interrupt::Interrupt;
 use crate::libraries;
 use crate::prelude::PRELUDE;
-use crate::results::{Display, Value};
+use crate::results::{Display, Mark, Value};
 use crate::runner::{Runner, Way};
 use crate::snapshots::Snapshots;
 
@@ -38,6 +38,8 @@ pub struct Options {
     pub target: Option<String>,
     /// Diagnostics with colours, as terminals show them.
     pub color: bool,
+    /// If there is a mark, the program's output is written a line at a time, as at a terminal, and what it displays goes between.
+    pub mark: Option<Mark>,
     /// Arguments of clang.
     pub arguments: Vec<OsString>,
     /// The program of the front end, if it is not to be searched.
@@ -53,6 +55,7 @@ pub struct Repl {
     snapshots: Snapshots,
     runner: Option<Runner>,
     start: StartJit,
+    mark: Option<Mark>,
     /// The object of the prelude, for the next executor.
     prelude: Vec<u8>,
     history: Vec<Accepted>,
@@ -74,7 +77,7 @@ pub struct Outcome {
     pub text: String,
     /// The value of its last expression, if that has no semicolon.
     pub value: Option<Value>,
-    /// The things that it wants to show.
+    /// The things that it has displayed before it ended.
     pub displays: Vec<Display>,
     /// Why it failed.
     pub failure: Option<Failure>,
@@ -166,8 +169,9 @@ impl Repl {
         let mut this = Self {
             front_end,
             snapshots: Snapshots::default(),
-            runner: Some(Runner::new(jit, remote, &prelude)?),
+            runner: Some(Runner::new(jit, remote, &prelude, options.mark)?),
             start,
+            mark: options.mark,
             prelude,
             history: vec![Accepted { input, tracker: None, undo: String::new() }],
             lost: Vec::new(),
@@ -321,7 +325,7 @@ impl Repl {
     fn run(&mut self, entry: linkjit::ExecAddr, type_name: String, outcome: &mut Outcome) -> Result<()> {
         match self.runner()?.run(entry) {
             Ok((way, results)) => {
-                outcome.value = results.value.map(|text| Value { type_name, text });
+                outcome.value = results.value.map(|Display { text, forms }| Value { type_name, text, forms });
                 outcome.displays = results.displays;
                 if way == Way::Ended {
                     let reason = results.reason.unwrap_or_else(|| "the input has ended".into());
@@ -375,7 +379,7 @@ impl Repl {
         for library in &self.libraries {
             libraries::add(&jit, library)?;
         }
-        self.runner = Some(Runner::new(jit, remote, &self.prelude)?);
+        self.runner = Some(Runner::new(jit, remote, &self.prelude, self.mark)?);
         Ok(())
     }
 
@@ -473,6 +477,14 @@ impl Repl {
     /// As [`Repl::complete`].
     pub fn highlight(&mut self, text: &str) -> Result<Vec<Highlight>> {
         none_if_crashed(self.front_end()?.highlight(text), Vec::new())
+    }
+
+    /// The declarations of a name, with their comments; empty if nothing is called so.
+    ///
+    /// # Errors
+    /// As [`Repl::complete`].
+    pub fn documentation(&mut self, name: &str) -> Result<String> {
+        none_if_crashed(self.front_end()?.documentation(name), String::new())
     }
 
     /// The inputs that were accepted, in their order.

@@ -6,7 +6,7 @@ use linkjit::{ExecAddr, ExecRange, Executor, Jit, ResourceTracker, Source};
 use linkjit_remote::Remote;
 
 use crate::error::{Error, Result};
-use crate::results::Results;
+use crate::results::{Mark, Results};
 
 /// Runs an entry and puts its results into the window (prelude/transfer.h).
 const CALL: &str = "__linkjit_repl_call";
@@ -14,6 +14,8 @@ const CALL: &str = "__linkjit_repl_call";
 const FILL: &str = "__linkjit_repl_fill";
 /// An entry that does nothing.
 const NOTHING: &str = "__linkjit_repl_nothing";
+/// Has the program's output written a line at a time, and what it displays between that.
+const GO_LIVE: &str = "__linkjit_repl_go_live";
 /// The number of bytes in all, and as many of them as there is room for.
 const WINDOW: &str = "__linkjit_repl_window";
 /// Its room.
@@ -42,13 +44,18 @@ pub(crate) enum Way {
 
 impl Runner {
     /// Begins with the object of the prelude.
-    pub(crate) fn new(jit: Jit, remote: Arc<Remote>, prelude: &[u8]) -> Result<Self> {
+    pub(crate) fn new(jit: Jit, remote: Arc<Remote>, prelude: &[u8], mark: Option<Mark>) -> Result<Self> {
         jit.add_object(Source::new("the prelude", prelude.to_vec()))?;
-        let found = jit.link(&[CALL, FILL, WINDOW, NOTHING])?;
-        let &[call, fill, window, nothing] = &*found else { return Err(linkjit::Error::Closed.into()) };
+        let found = jit.link(&[CALL, FILL, WINDOW, NOTHING, GO_LIVE])?;
+        let &[call, fill, window, nothing, go_live] = &*found else { return Err(linkjit::Error::Closed.into()) };
         let this = Self { jit, remote, call, fill, window, nothing };
         // From its first run on, the prelude has interrupts end inputs only.
         this.flush()?;
+        if let Some(Mark(numbers)) = mark {
+            let executor = this.jit.session().executor();
+            // SAFETY: the prelude's function has these two parameters.
+            unsafe { executor.call(go_live, &numbers) }.map_err(linkjit::Error::from)?;
+        }
         Ok(this)
     }
 

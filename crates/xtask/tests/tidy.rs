@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("link", &["linkjit-target"]),
     ("ir", &[]),
     ("executor", &["linkjit-target", "linkjit-host"]),
-    ("remote", &["linkjit-executor"]),
+    ("remote", &["linkjit-executor", "linkjit-host"]),
     ("llvm", &[]),
     ("linkjit", &["linkjit-target", "linkjit-host", "linkjit-link", "linkjit-executor", "linkjit-ir", "linkjit-llvm"]),
     ("repl", &["linkjit", "linkjit-remote"]),
@@ -92,7 +92,6 @@ const LISTS_OF_ARCHITECTURES: &[&str] = &[
     "crates/link/src/object/elf/machine.rs",
     "crates/link/src/object/coff/machine.rs",
     "crates/link/src/check/decode.rs",
-    "crates/cli/src/wine.rs",
     "crates/cli/src/jitlink/interfaces.rs",
 ];
 

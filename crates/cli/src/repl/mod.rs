@@ -3,19 +3,20 @@
 #[cfg(unix)]
 mod assistant;
 mod options;
-mod start;
 #[cfg(unix)]
 mod terminal;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use linkjit_repl::{Display, Failure as InputFailure, Options, Outcome, Repl, Shape, shape};
+use linkjit_repl::{Failure as InputFailure, Form, Options, Outcome, Repl, Shape, StartJit, needs_wine, shape};
 
 pub(crate) use options::{HELP, ReplOptions, for_clap};
 
 use crate::FAILURE;
+use crate::args::ExecutorKind;
 use crate::crt;
+use crate::executor;
 use crate::report::Failure;
 
 /// Runs inputs until there are no more; returns the exit code.
@@ -24,11 +25,12 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
     let clang = Options {
         target: options.target.clone(),
         color: io::stderr().is_terminal() && has_colors(),
+        mark: None,
         arguments: arguments_of(&options)?,
         front_end: None,
     };
     let (code, files, libraries) = (options.code.clone(), options.files.clone(), options.libraries.clone());
-    let mut repl = Repl::start(clang, start::starter(options))?;
+    let mut repl = Repl::start(clang, starter(options)?)?;
     #[cfg(unix)]
     end_at_interrupts(&repl, is_terminal && files.is_empty() && code.is_empty())?;
     let mut shown = Shown::default();
@@ -58,6 +60,21 @@ fn arguments_of(options: &ReplOptions) -> Result<Vec<OsString>, Failure> {
     let is_microsofts = options.target.as_deref().is_some_and(|target| target.contains("msvc"));
     let headers = if is_microsofts { crt::header_flags(options.crt.as_ref())? } else { Vec::new() };
     Ok(options.clang.iter().cloned().chain(headers).collect())
+}
+
+/// Has inputs run where they are asked to.
+fn starter(options: ReplOptions) -> Result<StartJit, Failure> {
+    let kind = match options.executor {
+        Some(ExecutorKind::InProcess) | None if needs_wine(options.target.as_deref()) => ExecutorKind::Wine,
+        // A crash is not to take this process along.
+        Some(ExecutorKind::InProcess) | None => ExecutorKind::Child,
+        Some(kind) => kind,
+    };
+    let crt = options.crt.as_ref().map(|crt| crt::provider(Some(crt), false)).transpose()?;
+    Ok(linkjit_repl::starter(options.target, crt, move || {
+        let remote = executor::start_as(&kind).map_err(|failure| failure.to_string())?;
+        Ok(remote.ok_or("inputs run in another process")?)
+    }))
 }
 
 #[cfg(unix)]
@@ -117,9 +134,13 @@ impl Shown {
         say(&outcome.diagnostics);
         write!(out, "{}", outcome.text)?;
         for display in &outcome.displays {
-            show_display(&mut out, display)?;
+            if !display.text.is_empty() {
+                writeln!(out, "{}", display.text)?;
+            }
+            show_forms(&mut out, &display.forms)?;
         }
         if let Some(value) = &outcome.value {
+            show_forms(&mut out, &value.forms)?;
             writeln!(out, "({}) {}", value.type_name, value.text)?;
         }
         out.flush()?;
@@ -165,10 +186,14 @@ fn end_at_interrupts(repl: &Repl, stays: bool) -> Result<(), Failure> {
 }
 
 /// Shows text; of others there is only a kind and a size to show.
-fn show_display(out: &mut impl Write, display: &Display) -> io::Result<()> {
-    if display.mime.starts_with("text/") {
-        out.write_all(&display.data)?;
-        return writeln!(out);
+fn show_forms(out: &mut impl Write, forms: &[Form]) -> io::Result<()> {
+    for Form { mime, data } in forms {
+        if mime.starts_with("text/") {
+            out.write_all(data)?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "[{mime}, {} bytes]", data.len())?;
+        }
     }
-    writeln!(out, "[{}, {} bytes]", display.mime, display.data.len())
+    Ok(())
 }

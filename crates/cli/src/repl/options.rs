@@ -36,7 +36,7 @@ pub(crate) struct ReplOptions {
     #[arg(short = 'e', value_name = "INPUT", allow_hyphen_values = true)]
     pub(crate) code: Vec<String>,
     /// Compile for this target: a triple, or mingw or msvc for Windows
-    #[arg(long, value_name = "TARGET", value_parser = triple)]
+    #[arg(long, value_name = "TARGET", value_parser = target)]
     pub(crate) target: Option<String>,
     /// Run inputs there, as with 'linkjit run': child, unix:PATH, tcp:ADDRESS, exec:COMMAND or wine
     #[arg(long, value_name = "WHERE", value_parser = ExecutorKind::parse)]
@@ -59,15 +59,9 @@ pub(crate) struct ReplOptions {
     _use_shared_memory: bool,
 }
 
-/// The triple that a target is short for.
 #[expect(clippy::unnecessary_wraps, reason = "clap wants it")]
-fn triple(target: &str) -> Result<String, String> {
-    use std::env::consts::ARCH;
-    Ok(match target {
-        "mingw" => format!("{ARCH}-w64-windows-gnu"),
-        "msvc" => format!("{ARCH}-pc-windows-msvc"),
-        triple => triple.into(),
-    })
+fn target(name: &str) -> Result<String, String> {
+    Ok(linkjit_repl::triple(name))
 }
 
 /// Beginnings of clang's flags that are one word.

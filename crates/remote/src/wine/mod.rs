@@ -1,4 +1,4 @@
-//! Programs for Windows on another system: an executor in the Windows build of this command, which Wine runs.
+//! Programs for Windows on another system: an executor in the Windows build of linkjit's command, which Wine runs.
 
 mod random_bytes;
 
@@ -6,11 +6,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use linkjit::executor::ExecutorError;
+use linkjit_executor::ExecutorError;
 use linkjit_host::temporary::{self, PrivateDirectory};
-use linkjit_remote::{Child, Remote};
 
-use crate::report::Failure;
+use crate::{Child, Remote};
 
 /// Says where the Windows build is.
 const PROGRAM_VARIABLE: &str = "LINKJIT_WINDOWS";
@@ -28,8 +27,38 @@ const NO_DEBUGGER: &str = "winedbg.exe=d";
 /// or one is damaged (STATUS_DLL_NOT_FOUND, STATUS_ENTRYPOINT_NOT_FOUND, STATUS_INVALID_IMAGE_FORMAT).
 const NOT_STARTED: [i32; 3] = [0x35, 0x39, 0x7b];
 
-/// Starts the executor in this program; without one, in the Windows build of this command.
-pub(crate) fn start(given: Option<&Path>) -> Result<Remote, Failure> {
+/// Reasons why there is no executor under Wine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WineError {
+    /// The Windows build of the command is not there.
+    #[error(
+        "programs for Windows need the Windows build of linkjit: make it with `cargo build -p linkjit-cli --target {target}`, or set {variable} to its path\nsearched {}",
+        places(searched)
+    )]
+    NoWindowsBuild {
+        /// The target to build it for.
+        target: &'static str,
+        /// The variable of the environment that says where it is.
+        variable: &'static str,
+        /// The paths where it could be.
+        searched: Vec<PathBuf>,
+    },
+    /// Wine can't be started, or can't run it.
+    #[error("programs for Windows need Wine: {0}")]
+    NoWine(String),
+}
+
+fn places(searched: &[PathBuf]) -> String {
+    searched.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Starts the executor in this program; without one, in the Windows build of linkjit's command, which is beside this program, where
+/// Cargo puts it, or where `$LINKJIT_WINDOWS` says. `prepare` may change the command: its standard streams, say.
+///
+/// # Errors
+/// If one of the two is not there, or does not start.
+pub fn start_under_wine(given: Option<&Path>, prepare: impl FnOnce(&mut Command)) -> Result<Remote, WineError> {
     let program = given.map_or_else(program, |path| Ok(path.into()))?;
     let wine = std::env::var_os(WINE_VARIABLE).unwrap_or_else(|| "wine".into());
     let _removed = temporary::remove_at_signals();
@@ -38,7 +67,7 @@ pub(crate) fn start(given: Option<&Path>) -> Result<Remote, Failure> {
         random_bytes::write(directory.path())?;
         Ok(directory)
     });
-    let dlls = dlls.map_err(|error| Failure::NoWine(format!("the DLLs that it lacks can't be written: {error}")))?;
+    let dlls = dlls.map_err(|error| WineError::NoWine(format!("the DLLs that it lacks can't be written: {error}")))?;
     let start = || {
         let mut command = Command::new(&wine);
         let mut on_drive = OsString::from(DRIVE);
@@ -56,9 +85,10 @@ pub(crate) fn start(given: Option<&Path>) -> Result<Remote, Failure> {
         // Its own diagnostics would be among those of the program.
         command.env("WINEDEBUG", "-all");
     }
+    prepare(&mut command);
     match Child::start_over_tcp(command) {
         Ok(remote) => Ok(remote.with_paths(for_wine)),
-        Err(error) => Err(Failure::NoWine(why_not_started(start()).unwrap_or_else(|| match error {
+        Err(error) => Err(WineError::NoWine(why_not_started(start()).unwrap_or_else(|| match error {
             ExecutorError::Disconnected { why } => why,
             error => error.to_string(),
         }))),
@@ -79,7 +109,7 @@ fn why_not_started(mut command: Command) -> Option<String> {
 }
 
 /// The Windows build: beside this one, or where Cargo puts it.
-fn program() -> Result<PathBuf, Failure> {
+fn program() -> Result<PathBuf, WineError> {
     if let Some(path) = std::env::var_os(PROGRAM_VARIABLE) {
         return Ok(path.into());
     }
@@ -90,7 +120,7 @@ fn program() -> Result<PathBuf, Failure> {
     let searched: Vec<_> = [directory.into()].into_iter().chain(cargos).map(|path| path.join("linkjit.exe")).collect();
     match searched.iter().find(|path| path.is_file()) {
         Some(found) => Ok(found.clone()),
-        None => Err(Failure::NoWindowsBuild { target: TARGET, variable: PROGRAM_VARIABLE, searched }),
+        None => Err(WineError::NoWindowsBuild { target: TARGET, variable: PROGRAM_VARIABLE, searched }),
     }
 }
 
