@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("linkjit", &["linkjit-target", "linkjit-host", "linkjit-link", "linkjit-executor", "linkjit-ir", "linkjit-llvm"]),
     ("repl", &["linkjit", "linkjit-remote"]),
     ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-remote", "linkjit-repl"]),
+    ("jupyter", &["linkjit-remote", "linkjit-repl"]),
     ("xtask", &[]),
     ("fuzz", &["linkjit", "linkjit-host", "linkjit-ir", "linkjit-link", "linkjit-remote", "linkjit-repl"]),
 ];
