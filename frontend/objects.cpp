@@ -95,7 +95,7 @@ void collectErrors(const llvm::DiagnosticInfo *Info, void *Errors) {
 bool lasts(const llvm::Module &Module, const llvm::Function *Entry) {
   auto IsOfStatements = [&](const llvm::GlobalObject &Each) {
     bool IsRun = Each.getName().starts_with("__stmts__") || Each.getName().starts_with("_GLOBAL__");
-    return Each.isDeclaration() || &Each == Entry || (isa<llvm::Function>(Each) && IsRun);
+    return Each.isDeclarationForLinker() || &Each == Entry || (isa<llvm::Function>(Each) && IsRun);
   };
   return !llvm::all_of(Module.global_objects(), IsOfStatements) || !Module.alias_empty() || !Module.ifunc_empty() ||
          !Module.getModuleInlineAsm().empty();
@@ -125,6 +125,19 @@ void Objects::shareInternals(llvm::Module &Module) {
       Value.setLinkage(llvm::GlobalValue::ExternalLinkage);
     else
       dropDefinition(Value);
+  }
+}
+
+/// Leaves inline functions and instances of templates to the first input that has them: compiling them takes more time than
+/// all else, and code that is compiled only once can be forgotten with its input. Optimizers may still look at them.
+void Objects::shareInlines(llvm::Module &Module) {
+  for (llvm::Function &Function : Module) {
+    bool IsAlone = !Function.hasComdat() || Function.getComdat()->getName() == Function.getName();
+    if (Function.isDeclaration() || !Function.hasLinkOnceODRLinkage() || !IsAlone ||
+        Inlines.insert(Function.getName()).second)
+      continue;
+    Function.setComdat(nullptr);
+    Function.setLinkage(llvm::GlobalValue::AvailableExternallyLinkage);
   }
 }
 
@@ -166,6 +179,7 @@ Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module
     Module = std::move(First);
   }
   shareInternals(*Module);
+  shareInlines(*Module);
   std::vector<Redirection::Change> Changes = Redirected.apply(*Module);
   std::string Undo = "__linkjit_undo_" + std::to_string(Serial);
   llvm::Function *First = Changes.empty() ? nullptr : Redirection::makeFunctions(*Module, Changes, Undo);
@@ -188,7 +202,7 @@ Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module
 
 void Objects::keepForListings(std::unique_ptr<llvm::Module> Module, StringRef Entry) {
   bool HasFunctions = llvm::any_of(*Module, [&](const llvm::Function &Each) {
-    return !Each.isDeclaration() && !Each.hasLocalLinkage() && Each.getName() != Entry;
+    return !Each.isDeclarationForLinker() && !Each.hasLocalLinkage() && Each.getName() != Entry;
   });
   if (!HasFunctions)
     return;

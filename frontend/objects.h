@@ -50,12 +50,15 @@ public:
 
 private:
   void shareInternals(llvm::Module &Module);
+  void shareInlines(llvm::Module &Module);
   llvm::Function *makeEntry(llvm::Module &Module, unsigned Serial, llvm::Function *First);
   void keepForListings(std::unique_ptr<llvm::Module> Module, llvm::StringRef Entry);
 
   std::vector<std::unique_ptr<llvm::Module>> Early;
   /// The internal entities that an input has defined: later inputs refer to them.
   llvm::StringSet<> Shared;
+  /// The inline functions and instances of templates that an input has defined.
+  llvm::StringSet<> Inlines;
   /// The variables whose initializers run at most once, though several inputs may have them.
   llvm::StringSet<> Initialized;
   std::deque<std::unique_ptr<llvm::Module>> Listed;

@@ -177,6 +177,10 @@ fn inputs_become_objects_with_an_entry_and_show_their_values() {
     let silent = clang.input("x++;");
     assert_eq!((&*silent.shown, silent.lasts), ("", false));
     assert!(clang.input("const char *text = \"kept\";").lasts);
+    // Instances of templates are compiled once.
+    clang.input("template <class T> T twice(T t) { return t + t; }");
+    assert!(clang.input("twice(1);").lasts);
+    assert!(!clang.input("twice(2);").lasts);
 }
 
 #[test]
