@@ -5,22 +5,31 @@
 //! executable, and those of later threads, too. So we load a library that asks.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::loader::{Image, Loaded};
 use crate::{ExecAddr, ExecutorError, Result, lock, os};
 
-/// Says whether stacks are executable. They stay so.
-static DONE: Mutex<bool> = Mutex::new(false);
+/// Stacks are executable. They stay so.
+static DONE: AtomicBool = AtomicBool::new(false);
+
+/// Has one thread after the other make them so.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Takes the lock for a fork.
 pub(crate) fn hold(held: &mut crate::fork::Held) -> bool {
-    held.hold_static(&DONE)
+    held.hold_static(&TURN)
+}
+
+/// Says whether stacks are executable, as those are to be that are made for threads of linked code.
+pub(crate) fn are_executable() -> bool {
+    DONE.load(Ordering::Relaxed)
 }
 
 /// See [`crate::Executor::make_stacks_executable`].
 pub(crate) fn make_executable() -> Result<()> {
-    let mut done = lock(&DONE);
-    if *done {
+    let _turn = lock(&TURN);
+    if are_executable() {
         return Ok(());
     }
     let refused = |why| ExecutorError::NoExecutableStack { why };
@@ -32,7 +41,7 @@ pub(crate) fn make_executable() -> Result<()> {
     if !os::is_code(ExecAddr(&raw const on_stack as u64)) {
         return Err(refused("the loader accepted the request, but did not change them".into()));
     }
-    *done = true;
+    DONE.store(true, Ordering::Relaxed);
     Ok(())
 }
 

@@ -3,13 +3,16 @@
 //! A *trampoline* is a few bytes of linked code that stand for such a function. It pushes two numbers, its own and the
 //! one that [`open`] has returned to its maker, and jumps to the routine of [`RuntimeFunction::Reenter`]. The routine
 //! saves every register in which an argument may be, asks for an address, restores the registers, and jumps there. The
-//! callee sees the stack and the registers as its caller left them, and linkjit leaves nothing on the stack.
+//! callee sees the stack and the registers as its caller left them, and linkjit leaves nothing on the stack. If the
+//! caller's stack is small, the address is asked for on another one (`small_stack`; not on Windows).
 //!
 //! Trampolines are blocks of link graphs, so their memory is managed like that of all other code; this folder has only
 //! the routine that they jump to. Each calling convention has a file.
 //!
 //! [`RuntimeFunction::Reenter`]: crate::RuntimeFunction::Reenter
 
+#[cfg(glibc_x86_64)]
+mod small_stack;
 #[cfg(linux_x86_64)]
 mod x86_64_sysv;
 #[cfg(linux_x86_64)]
@@ -91,7 +94,11 @@ extern "C-unwind" fn resolve(reentry: u64, trampoline: u64) -> u64 {
     let Some(resolver) = resolver else {
         fail("a lazy function was called for the first time, but the session that should link it is gone")
     };
-    let target = resolver(trampoline as u32);
+    let ask = || resolver(trampoline as u32);
+    #[cfg(glibc_x86_64)]
+    let target = small_stack::with_room(&ask);
+    #[cfg(not(glibc_x86_64))]
+    let target = ask();
     if target.is_null() {
         fail("a lazy function was called that can't be linked")
     }
