@@ -22,6 +22,8 @@ pub(crate) struct Header {
     pub(crate) dll: Option<Token>,
     pub(crate) is_unnamed_addr: bool,
     pub(crate) is_thread_local: bool,
+    /// The model of a thread-local variable, in parentheses, if it has another than the usual one.
+    pub(crate) model: Option<Range<usize>>,
     /// The type of a variable, or the one that a function behind an alias returns.
     pub(crate) value_type: Range<usize>,
     /// The parameters of a function, in parentheses. Variables have none.
@@ -106,6 +108,7 @@ impl Header {
             dll: None,
             is_unnamed_addr: false,
             is_thread_local: false,
+            model: None,
             value_type: 0..0,
             parameters: None,
             tail: first.end,
@@ -178,7 +181,12 @@ impl Header {
             _ if token.kind != Kind::Word => {}
             "prefix" => self.has_prefix = true,
             "unnamed_addr" => self.is_unnamed_addr = true,
-            "thread_local" => self.is_thread_local = true,
+            "thread_local" => {
+                self.is_thread_local = true;
+                let mut rest = rest.clone();
+                let open = rest.next().filter(|open| open.is(text, "("));
+                self.model = open.and_then(|open| Some(open.start..group_end(&mut rest)?));
+            }
             "section" => self.has_section = true,
             "comdat" => {
                 let mut rest = rest.clone();

@@ -58,6 +58,12 @@ struct Parts {
     metadata: String,
 }
 
+/// Takes away the model of a thread-local variable: a slice is linked by itself, when the variable may have got another
+/// place than the model expects. Without one, code copes with any place.
+fn model_edit(header: &Header) -> Option<Edit<'static>> {
+    header.model.clone().map(|model| (model, ""))
+}
+
 /// A set of entities, a bit for each of the module: a slice must not cost much more than what is in it.
 struct Set(Vec<u64>);
 
@@ -210,6 +216,8 @@ impl<'a> Writer<'a> {
             _ => None,
         };
         edits.extend(kept.map(|(word, kept)| (word.start..word.end, kept)));
+        edits.extend(model_edit(header));
+        edits.sort_by_key(|(range, _)| range.start);
         let is_copy = self.module.groups.is_copied(id);
         let start = entity.start as usize;
         if entity.kind == EntityKind::Function {
@@ -253,6 +261,8 @@ impl<'a> Writer<'a> {
             return;
         }
         let mut edits = self.linkage_edits(header, self.module.groups.is_promoted(id));
+        edits.extend(model_edit(header));
+        edits.sort_by_key(|(range, _)| range.start);
         match entity.kind {
             EntityKind::Function => {
                 out.push_str("declare");
@@ -301,7 +311,7 @@ impl<'a> Writer<'a> {
     /// Writes an entity that is a declaration in the module, too. Debug information of declarations is not needed.
     fn declared(&mut self, out: &mut String, id: EntityId, entity: &Entity, header: &Header) {
         let (start, end) = (entity.start as usize, entity.end as usize);
-        let mut edits: Vec<Edit<'_>> = Vec::new();
+        let mut edits: Vec<Edit<'_>> = model_edit(header).into_iter().collect();
         if entity.kind == EntityKind::Declaration {
             let mut tokens = Lexer::new(&self.module.text, header.start, header.name.start);
             while let Some(token) = tokens.next() {
@@ -314,6 +324,7 @@ impl<'a> Writer<'a> {
         edits.push((header.name.start..header.name.end, self.name(id, entity)));
         let attached = header.clauses.iter().filter(|clause| self.clause(clause).starts_with("!dbg"));
         edits.extend(attached.map(|clause| (clause.start - 1..clause.end, "")));
+        edits.sort_by_key(|(range, _)| range.start);
         self.copy(out, entity, start..end, &edits);
     }
 

@@ -4,7 +4,9 @@
 //! that LLVM gave for it and that only its `Drop` gives back; contexts, modules and machines are not `Send`, so one
 //! thread at a time uses them, as LLVM demands; and strings that LLVM hands out are ended by a null byte.
 
+mod flags;
 mod functions;
+mod initializers;
 mod machine;
 mod module;
 
@@ -14,6 +16,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
 
+pub(crate) use flags::Flag;
 use functions::{Functions, LlvmMemoryBuffer, Message, Parse};
 pub(crate) use machine::{MachineOptions, TargetMachine};
 pub(crate) use module::{Context, Global, Module, Severity};

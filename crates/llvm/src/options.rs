@@ -105,7 +105,7 @@ pub enum RelocModel {
     Default,
     /// By addresses, as code of an executable at a fixed address may.
     Static,
-    /// Position-independent (`-fPIC`).
+    /// Position-independent (`-fPIC`), also if the module says that its code is a program's (`-fPIE`).
     #[default]
     Pic,
 }
@@ -113,7 +113,7 @@ pub enum RelocModel {
 /// Distances that code can bridge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CodeModel {
-    /// The target's usual one.
+    /// The module's own, or else the target's usual one.
     #[default]
     Default,
     /// Some kilobytes or megabytes.

@@ -3,8 +3,9 @@
 
 use crate::ffi::{Global, Module};
 
-/// Gives sections to all definitions that may choose theirs.
-pub(crate) fn give(module: &Module<'_>, triple: &str) {
+/// Gives sections to all definitions that may choose theirs. Variables of more than `large` bytes are to be far away: LLVM
+/// has sections for these, and takes others for near.
+pub(crate) fn give(module: &Module<'_>, triple: &str, large: Option<u64>) {
     // COFF's linkers sort by what follows the dollar, and drop it.
     let separator = match Format::of(triple) {
         Format::Elf => '.',
@@ -14,7 +15,8 @@ pub(crate) fn give(module: &Module<'_>, triple: &str) {
     for function in module.functions().filter(may_choose) {
         set(&function, ".text", separator);
     }
-    for variable in module.variables().filter(may_choose) {
+    let is_near = |variable: &Global<'_>| large.is_none_or(|large| variable.size() <= large);
+    for variable in module.variables().filter(may_choose).filter(is_near) {
         match (variable.is_thread_local(), variable.is_constant(), variable.is_zero()) {
             // Their sections have flags that LLVM knows, and constants may be merged with equal ones.
             (true, ..) => {}
@@ -44,7 +46,7 @@ fn is_plain(name: &[u8]) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Format {
+pub(crate) enum Format {
     Elf,
     Coff,
     /// Mach-O's linkers divide sections at symbols.
@@ -52,7 +54,7 @@ enum Format {
 }
 
 impl Format {
-    fn of(triple: &str) -> Self {
+    pub(crate) fn of(triple: &str) -> Self {
         let any =
             |parts: &[&str]| triple.split('-').skip(1).any(|part| parts.iter().any(|start| part.starts_with(start)));
         match () {

@@ -22,6 +22,10 @@ opaque! {
     LlvmModule;
     /// `LLVMValueRef`
     LlvmValue;
+    /// `LLVMTypeRef`
+    LlvmType;
+    /// `LLVMMetadataRef`
+    LlvmMetadata;
     /// `LLVMComdatRef`
     LlvmComdat;
     /// `LLVMMemoryBufferRef`
@@ -103,7 +107,29 @@ functions! {
     get_initializer = "LLVMGetInitializer" (NonNull<LlvmValue>) -> Ref<LlvmValue>;
     get_section = "LLVMGetSection" (NonNull<LlvmValue>) -> *const c_char;
     set_section = "LLVMSetSection" (NonNull<LlvmValue>, *const c_char);
+    named_metadata_count = "LLVMGetNamedMetadataNumOperands" (NonNull<LlvmModule>, *const c_char) -> c_uint;
+    named_metadata = "LLVMGetNamedMetadataOperands" (NonNull<LlvmModule>, *const c_char, *mut Ref<LlvmValue>);
+    node_count = "LLVMGetMDNodeNumOperands" (NonNull<LlvmValue>) -> c_uint;
+    node_operands = "LLVMGetMDNodeOperands" (NonNull<LlvmValue>, *mut Ref<LlvmValue>);
+    node_replace = "LLVMReplaceMDNodeOperandWith" (NonNull<LlvmValue>, c_uint, NonNull<LlvmMetadata>);
+    metadata_string = "LLVMGetMDString" (NonNull<LlvmValue>, *mut c_uint) -> *const u8;
+    value_as_metadata = "LLVMValueAsMetadata" (NonNull<LlvmValue>) -> NonNull<LlvmMetadata>;
+    type_of = "LLVMTypeOf" (NonNull<LlvmValue>) -> NonNull<LlvmType>;
+    is_const_int = "LLVMIsAConstantInt" (NonNull<LlvmValue>) -> Ref<LlvmValue>;
+    const_int_value = "LLVMConstIntGetZExtValue" (NonNull<LlvmValue>) -> u64;
+    get_parent = "LLVMGetGlobalParent" (NonNull<LlvmValue>) -> NonNull<LlvmModule>;
+    get_value_type = "LLVMGlobalGetValueType" (NonNull<LlvmValue>) -> NonNull<LlvmType>;
+    const_null = "LLVMConstNull" (NonNull<LlvmType>) -> NonNull<LlvmValue>;
+    get_named_global = "LLVMGetNamedGlobal" (NonNull<LlvmModule>, *const c_char) -> Ref<LlvmValue>;
+    add_global = "LLVMAddGlobal" (NonNull<LlvmModule>, NonNull<LlvmType>, *const c_char) -> NonNull<LlvmValue>;
+    delete_global = "LLVMDeleteGlobal" (NonNull<LlvmValue>);
+    set_initializer = "LLVMSetInitializer" (NonNull<LlvmValue>, NonNull<LlvmValue>);
+    set_linkage = "LLVMSetLinkage" (NonNull<LlvmValue>, c_int);
+    is_global = "LLVMIsAGlobalObject" (NonNull<LlvmValue>) -> Ref<LlvmValue>;
+    num_operands = "LLVMGetNumOperands" (NonNull<LlvmValue>) -> c_int;
+    operand = "LLVMGetOperand" (NonNull<LlvmValue>, c_uint) -> Ref<LlvmValue>;
     // Comdat.h
+    set_comdat = "LLVMSetComdat" (NonNull<LlvmValue>, NonNull<LlvmComdat>);
     get_comdat = "LLVMGetComdat" (NonNull<LlvmValue>) -> Ref<LlvmComdat>;
     // Analysis.h; the action is an enumeration, of which 2 is LLVMReturnStatusAction.
     verify_module = "LLVMVerifyModule" (NonNull<LlvmModule>, c_int, *mut Message) -> c_int;
@@ -125,6 +151,8 @@ functions! {
     emit = "LLVMTargetMachineEmitToMemoryBuffer"
         (NonNull<LlvmTargetMachine>, NonNull<LlvmModule>, c_int, *mut Message, *mut Ref<LlvmMemoryBuffer>) -> c_int;
     // Target.h
+    get_data_layout = "LLVMGetModuleDataLayout" (NonNull<LlvmModule>) -> NonNull<LlvmTargetData>;
+    size_of_type = "LLVMABISizeOfType" (NonNull<LlvmTargetData>, NonNull<LlvmType>) -> u64;
     set_data_layout = "LLVMSetModuleDataLayout" (NonNull<LlvmModule>, NonNull<LlvmTargetData>);
     dispose_data_layout = "LLVMDisposeTargetData" (NonNull<LlvmTargetData>);
     // Transforms/PassBuilder.h

@@ -100,7 +100,7 @@ impl Drop for Context {
 /// A module of a context.
 pub(crate) struct Module<'c> {
     context: &'c Context,
-    raw: NonNull<LlvmModule>,
+    pub(super) raw: NonNull<LlvmModule>,
 }
 
 impl Module<'_> {
@@ -207,7 +207,7 @@ impl Module<'_> {
         text
     }
 
-    fn library(&self) -> &'static Library {
+    pub(super) fn library(&self) -> &'static Library {
         self.context.library
     }
 }
@@ -271,6 +271,19 @@ impl Global<'_> {
     pub(crate) fn is_thread_local(&self) -> bool {
         // SAFETY: the value is there.
         unsafe { (self.library.functions.is_thread_local)(self.raw) != 0 }
+    }
+
+    /// For variables: how many bytes one takes, in a module that has got its target.
+    pub(crate) fn size(&self) -> u64 {
+        let functions = &self.library.functions;
+        // SAFETY: the value is there.
+        let module = unsafe { (functions.get_parent)(self.raw) };
+        // SAFETY: the module is that of the value.
+        let layout = unsafe { (functions.get_data_layout)(module) };
+        // SAFETY: as above.
+        let ty = unsafe { (functions.get_value_type)(self.raw) };
+        // SAFETY: the type of a variable that is defined has a size.
+        unsafe { (functions.size_of_type)(layout, ty) }
     }
 
     /// For variables.
