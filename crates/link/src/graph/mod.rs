@@ -97,6 +97,14 @@ pub struct Group {
     pub blocks: Vec<BlockId>,
 }
 
+impl Group {
+    /// A group of which the first one is kept, as of all groups of ELF.
+    #[must_use]
+    pub fn any(signature: NameId, blocks: Vec<BlockId>) -> Self {
+        Self { signature, selection: Selection::Any, blocks }
+    }
+}
+
 /// Which of several COMDAT groups is kept (PE/COFF, "COMDAT Sections"); those of ELF are all [`Selection::Any`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Selection {

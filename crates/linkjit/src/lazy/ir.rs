@@ -105,12 +105,13 @@ impl JitDylib {
         rest.iter().for_each(|graph| session.note_wanted_of_allocator(self.id(), graph));
         // Modules of one JITDylib may have functions of the same name, of which one counts.
         let prefix: Arc<str> = format!("{IMPLEMENTATION}{}-{}.", self.id().0, session.state().next_object().0).into();
+        let shares_inline = session.platform().shares_vague_linkage();
         let (mut stubs, mut units) = (Vec::new(), Vec::new());
         for cut in lazy.module.cuts() {
             let Some(unit) = Cut::new(lazy, &prefix, &cut) else { continue };
             let mut names = session.names();
             let functions = cut.iter().filter(|definition| definition.is_shared() && definition.is_callable);
-            stubs.extend(functions.map(|function| stub(function, &prefix, &mut names)));
+            stubs.extend(functions.map(|function| stub(function, &prefix, shares_inline, &mut names)));
             drop(names);
             let promised = session.promised(&unit, &unit.interface());
             units.push((promised, Box::new(unit)));
@@ -232,11 +233,16 @@ impl fmt::Debug for Cut {
     }
 }
 
-fn stub(function: &Definition, prefix: &str, names: &mut NamePool) -> LazyStub {
+/// The stub of a function, which is one for all libraries and JITDylibs if the system `shares_inline` functions.
+fn stub(function: &Definition, prefix: &str, shares_inline: bool, names: &mut NamePool) -> LazyStub {
     let name = linker_name(function);
     let (linkage, scope) = visibility(function);
     let target = names.intern(&[prefix.as_bytes(), name].concat());
-    LazyStub { stub: StubName { name: names.intern(name), linkage, scope }, target }
+    let is_inline = matches!(function.linkage, IrLinkage::LinkonceOdr | IrLinkage::WeakOdr);
+    LazyStub {
+        stub: StubName { name: names.intern(name), linkage, scope, is_vague: is_inline && shares_inline },
+        target,
+    }
 }
 
 /// The name that linkers know a definition by.

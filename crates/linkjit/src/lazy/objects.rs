@@ -117,7 +117,7 @@ pub(crate) fn hide_functions(
         let Some(name) = symbol.global_name() else { continue };
         let Some(block) = symbol.block().filter(|_| symbol.callable) else { continue };
         let is_own = symbol.linkage == Linkage::Strong && shared.binary_search(&block).is_err();
-        let stub = StubName { name, linkage: Linkage::Strong, scope: symbol.scope };
+        let stub = StubName { name, linkage: Linkage::Strong, scope: symbol.scope, is_vague: false };
         let target = intern_prefixed(names, prefix, name);
         if !is_own && !had_stub(target) {
             continue;

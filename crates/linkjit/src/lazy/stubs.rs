@@ -6,7 +6,7 @@
 use linkjit_executor::{ExecAddr, ReentryId};
 use linkjit_link::arch::ArchTables;
 use linkjit_link::graph::{
-    BlockId, Content, Edge, EdgeKind, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
+    BlockId, Content, Edge, EdgeKind, Group, Lifetime, LinkGraph, Linkage, Name, Protection, Scope, SectionId, Symbol,
     SymbolId,
 };
 use linkjit_link::names::{NameId, NamePool};
@@ -31,12 +31,14 @@ pub(crate) struct StubName {
     pub(crate) name: NameId,
     pub(super) linkage: Linkage,
     pub(super) scope: Scope,
+    /// It is an inline function's, of which others may have copies: one serves for all (`session/vague.rs`).
+    pub(super) is_vague: bool,
 }
 
 impl StubName {
     /// A definition that everybody can see.
     pub(super) fn exported(name: NameId) -> Self {
-        Self { name, linkage: Linkage::Strong, scope: Scope::Default }
+        Self { name, linkage: Linkage::Strong, scope: Scope::Default, is_vague: false }
     }
 }
 
@@ -97,9 +99,13 @@ impl Stubs {
         let (stub_block, stub) = self.graph.add_code(self.code, template, &[])?;
         self.name(stub, stub_name);
         self.graph.symbol_mut(stub).callable = true;
+        if stub_name.is_vague {
+            // As an object has it. The slot is no part of it: nobody else has one.
+            self.graph.groups.push(Group::any(stub_name.name, vec![stub_block]));
+        }
         let slot_name = intern_prefixed(names, SLOT, stub_name.name);
         let (slot_block, slot) = self.graph.add_data(self.slots, arch.word(target.0), arch.pointer_align_log2())?;
-        self.name(slot, StubName { name: slot_name, linkage: stub_name.linkage, scope: Scope::Hidden });
+        self.name(slot, StubName { name: slot_name, scope: Scope::Hidden, ..stub_name });
         self.graph.add_edges(stub_block, template.edges(0, &[slot]))?;
         self.graph.add_dependent(slot_block, stub_block);
         Ok((slot_block, slot_name))

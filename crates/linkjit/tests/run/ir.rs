@@ -8,6 +8,7 @@ pub(crate) const CASES: &[&str] = &[
     "allocator_ifunc.c",
     "allocator_operators.cpp",
     "backtrace.c",
+    "big_large.c",
     "c_control_flow.c",
     "c_data.c",
     "c_initializers.c",
@@ -16,17 +17,21 @@ pub(crate) const CASES: &[&str] = &[
     "coroutine.cpp",
     "cpu_dispatch.cpp",
     "cxx_exceptions.cpp",
+    "cxx_initializers.cpp",
     "cxx_rtti.cpp",
     "cxx_thread_local.cpp",
     "emulated_tls.c",
     "function_identity.c",
     "hello.c",
     "ifunc.c",
+    "library_thread_local.cpp",
     "recursion.c",
+    "small_stacks.c",
     "start_stop.c",
     "symbol_versions.c",
     "tls_models.c",
     "vague_data.cpp",
+    "vague_functions.cpp",
     "vague_thread_local.cpp",
     "weak.c",
     "word_before_data.c",
@@ -34,22 +39,11 @@ pub(crate) const CASES: &[&str] = &[
 
 /// Those that do not do the same, each with its reason.
 const OTHERS: &[(&str, &str)] = &[
-    (
-        "allocator_jemalloc_cxx.cpp",
-        "thread-local variables of a PIE are referred to as if they were linked with the code",
-    ),
     ("allocator_shared.c", "libmimalloc has to be the first library of a process"),
     ("allocator_shared_cxx.cpp", "libtcmalloc has to be the first library of a process"),
-    ("allocator_tcmalloc_cxx.cpp", "as allocator_jemalloc_cxx.cpp"),
-    ("big_large.c", "without optimization, slices refer to large variables of -mcmodel=medium as if they were near"),
-    ("c_signals.c", "functions that are called on a small stack are compiled there"),
-    ("contexts.c", "as c_signals.c"),
-    ("cxx_initializers.cpp", "LLVM's C API writes .ctors, which have another order"),
     ("linker_defined.c", "what is compiled later has boundaries of its own"),
-    ("linker_defined_by_objects.c", "constructors are in .ctors, and not in .init_array"),
+    ("linker_defined_by_objects.c", "as linker_defined.c"),
     ("main_thread_exit.c", "the first thread can't end while functions may have to be compiled"),
-    ("vague_functions.cpp", "the address of an inline function is that of its stub, and not of a library's copy"),
-    ("vague_sysv_functions.cpp", "as vague_functions.cpp"),
 ];
 
 /// The ways in which a case is compiled by way of IR.

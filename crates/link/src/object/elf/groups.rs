@@ -8,7 +8,7 @@ use super::file::File;
 use super::sections::Blocks;
 use super::symbols::SymbolTable;
 use crate::error::Result;
-use crate::graph::{Group, LinkGraph, Selection, Symbol};
+use crate::graph::{Group, LinkGraph, Symbol};
 use crate::names::NamePool;
 
 /// Adds the COMDAT groups. Groups of another kind only say that their sections go together, which references do too.
@@ -37,7 +37,7 @@ pub(super) fn read<E: FileHeader>(
         let Some(signature) = signature.filter(|_| section.link == table.section) else {
             return Err(file.malformed_section(section, "section group: it has no signature"));
         };
-        let mut group = Group { signature, selection: Selection::Any, blocks: Vec::new() };
+        let mut group = Group::any(signature, Vec::new());
         for &member in members {
             let member = endian.read_u32(member);
             if member == 0 || file.section(member).is_none() {
