@@ -288,3 +288,20 @@ fn a_removed_module_can_be_added_again() {
         assert!(jit.lookup("by_table").is_err());
     }
 }
+
+/// Names of local variables become names of the JITDylib, and are made from the text.
+#[test]
+fn the_same_text_can_be_added_twice() {
+    let jit = host::jit().unwrap();
+    let text = "
+        @local = internal global i32 5
+        define weak i32 @next(i32 %x) {
+          %value = load i32, ptr @local
+          %sum = add i32 %value, %x
+          ret i32 %sum
+        }";
+    for name in ["one.ll", "two.ll", "three.ll"] {
+        jit.add_lazy_ir(module(name, text)).unwrap();
+    }
+    assert_eq!(call(&jit, "next", 2), 7);
+}

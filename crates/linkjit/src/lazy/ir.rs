@@ -71,7 +71,7 @@ impl JitDylib {
         let compiler = self.session().ir_compiler()?;
         let text = compiler.text(&source)?;
         let options = compiler.options_for(triple_of(&text), self.session().target());
-        let Ok(module) = Module::read(text) else {
+        let Some(module) = self.read_apart(text) else {
             // LLVM knows better what is wrong with it, or nothing is, and it can't be cut.
             let compiled = compiler.compile_for(&source, self.session().target())?;
             self.session().warn_of(&compiled);
@@ -95,6 +95,23 @@ impl JitDylib {
             }
         };
         self.add_object_again(&name, move |dylib| dylib.define_lazy_module(&lazy, rest.as_ref()))
+    }
+
+    /// Reads a module; nothing if it can't be cut. Local names that several of its functions refer to become names of the
+    /// JITDylib, which tell modules apart by their text: if the same text was added before, it gets another.
+    fn read_apart(&self, mut text: String) -> Option<Module> {
+        let is_there = |definition: Definition| {
+            let is_name_of_module = definition.linkage.is_local() && definition.is_shared();
+            let name = is_name_of_module.then(|| self.session().names().find(linker_name(&definition))).flatten();
+            name.is_some_and(|name| self.session().state().entry(self.id(), name).is_some())
+        };
+        loop {
+            let module = Module::read(text.clone()).ok()?;
+            if !module.definitions().any(is_there) {
+                return Some(module);
+            }
+            text.push_str("\n; again");
+        }
     }
 
     fn define_lazy_module(&self, lazy: &Arc<LazyModule>, rest: Option<&Source>) -> Result<()> {
