@@ -31,7 +31,7 @@ public:
 
   llvm::Error addModule(PartialTranslationUnit &Unit) override {
     if (Unit.TheModule)
-      Made.keepForNext(std::move(Unit.TheModule));
+      Made.keepForLater(std::move(Unit.TheModule));
     return llvm::Error::success();
   }
   llvm::Error removeModule(PartialTranslationUnit &) override { return llvm::Error::success(); }
@@ -99,6 +99,8 @@ std::vector<std::string> argumentsOf(const Options &Wanted) {
       Arguments.push_back("-mcx16");
   }
   Arguments.insert(Arguments.end(), Wanted.OfClang.begin(), Wanted.OfClang.end());
+  if (!Wanted.Headers.empty())
+    Arguments.insert(Arguments.end(), {"-include-pch", Wanted.Headers});
   if (IsMicrosofts) {
     std::vector<std::string> Last = argumentsForHeaders();
     Arguments.insert(Arguments.end(), Last.begin(), Last.end());
@@ -108,11 +110,7 @@ std::vector<std::string> argumentsOf(const Options &Wanted) {
 
 } // namespace
 
-llvm::Expected<Compiler> Compiler::create(const Options &Wanted) {
-  Compiler Made;
-  Made.Hidden = std::make_unique<Hiding>();
-  Made.Made = std::make_unique<Objects>();
-
+llvm::Expected<std::unique_ptr<CompilerInstance>> makeInstance(const Options &Wanted) {
   // Clang keeps pointers to its arguments.
   static std::vector<std::string> Arguments;
   Arguments = argumentsOf(Wanted);
@@ -124,12 +122,20 @@ llvm::Expected<Compiler> Compiler::create(const Options &Wanted) {
   if (!Wanted.Target.empty())
     Builder.SetTargetTriple(Wanted.Target);
   llvm::Expected<std::unique_ptr<CompilerInstance>> Instance = Builder.CreateCpp();
+  if (Instance && isMicrosofts(Wanted))
+    addOwnHeaders(**Instance);
+  return Instance;
+}
+
+llvm::Expected<Compiler> Compiler::create(const Options &Wanted) {
+  Compiler Made;
+  Made.Hidden = std::make_unique<Hiding>();
+  Made.Made = std::make_unique<Objects>(Wanted.HeadersAt);
+
+  llvm::Expected<std::unique_ptr<CompilerInstance>> Instance = makeInstance(Wanted);
   if (!Instance)
     return Instance.takeError();
   CompilerInstance &Clang = **Instance;
-  if (isMicrosofts(Wanted))
-    addOwnHeaders(Clang);
-
   // A module is optimized when it is emitted: what is internal until then may be shared.
   Clang.getCodeGenOpts().DisableLLVMPasses = true;
 
@@ -141,6 +147,15 @@ llvm::Expected<Compiler> Compiler::create(const Options &Wanted) {
   Made.Clang = std::make_unique<Parsing>(std::move(*Instance), Failure, std::move(Executor), std::move(Shown));
   if (Failure)
     return std::move(Failure);
+  // The interpreter does not: variables of precompiled headers would not be initialized.
+  if (ExternalASTSource *Precompiled = Clang.getASTContext().getExternalSource()) {
+    Precompiled->StartTranslationUnit(&Clang.getASTConsumer());
+    llvm::Expected<PartialTranslationUnit &> Unit = Made.Clang->Parse("");
+    if (!Unit)
+      return Unit.takeError();
+    if (Unit->TheModule)
+      Made.Made->keepForLater(std::move(Unit->TheModule));
+  }
   Made.Shown->attach(Clang);
 
   Made.Reports = new Diagnostics(Wanted.IsColored);

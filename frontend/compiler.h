@@ -18,8 +18,14 @@ struct Options {
   std::string Target;
   bool IsC = false;
   bool IsColored = false;
+  /// Headers that are compiled already (precompile.h), and the input that their variables are initialized with.
+  std::string Headers;
+  uint32_t HeadersAt = 0;
   std::vector<std::string> OfClang;
 };
+
+/// Clang as the options say. It keeps pointers into memory that is not given back.
+llvm::Expected<std::unique_ptr<clang::CompilerInstance>> makeInstance(const Options &Wanted);
 
 /// Clang and what looks at its work.
 struct Compiler {

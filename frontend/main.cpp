@@ -4,6 +4,7 @@
 // (values.cpp); its module becomes an object with one entry (objects.cpp). After an error, or a crash, an earlier
 // process takes over (snapshots.cpp), so the state is always that of the inputs that were accepted.
 #include "compiler.h"
+#include "precompile.h"
 #include "server.h"
 #include "clang/Basic/Stack.h"
 #include "llvm/Support/TargetSelect.h"
@@ -14,8 +15,10 @@ using namespace linkjit;
 
 namespace {
 
-constexpr const char *Usage = "usage: linkjit-clang-22 [--target TRIPLE] [--c] [--color] [ARGUMENT OF CLANG]...\n"
-                              "It is started by `linkjit repl`, and speaks the protocol of docs/repl-frontend.md.\n";
+constexpr const char *Usage =
+    "usage: linkjit-clang-22 [--target TRIPLE] [--c] [--color] [--headers FILE] [--headers-at INPUT] [ARGUMENT OF CLANG]...\n"
+    "       linkjit-clang-22 --precompile FILE [OPTION]...\n"
+    "It is started by `linkjit repl`, and speaks the protocol of docs/repl-frontend.md.\n";
 
 Options optionsOf(llvm::ArrayRef<const char *> Arguments) {
   Options Wanted;
@@ -27,6 +30,10 @@ Options optionsOf(llvm::ArrayRef<const char *> Arguments) {
       Wanted.IsC = true;
     else if (Argument == "--color")
       Wanted.IsColored = true;
+    else if (Argument == "--headers" && I + 1 < Arguments.size())
+      Wanted.Headers = Arguments[++I];
+    else if (Argument == "--headers-at" && I + 1 < Arguments.size())
+      llvm::StringRef(Arguments[++I]).getAsInteger(10, Wanted.HeadersAt);
     else
       Wanted.OfClang.push_back(Argument.str());
   }
@@ -54,13 +61,18 @@ int main(int Count, char **Arguments) {
   }
   setLimits();
   clang::noteBottomOfStack();
-  Channel Session;
   llvm::InitializeAllTargetInfos();
   llvm::InitializeAllTargets();
   llvm::InitializeAllTargetMCs();
   llvm::InitializeAllAsmPrinters();
   llvm::InitializeAllAsmParsers();
-  llvm::Expected<Compiler> Clang = Compiler::create(optionsOf(llvm::ArrayRef(Arguments, Count).drop_front()));
+  llvm::ArrayRef<const char *> Given(Arguments, Count);
+  if (Count > 2 && llvm::StringRef(Given[1]) == "--precompile") {
+    ::setpriority(PRIO_PROCESS, 0, 19);
+    return precompile(optionsOf(Given.drop_front(3)), Given[2]) ? 0 : 1;
+  }
+  Channel Session;
+  llvm::Expected<Compiler> Clang = Compiler::create(optionsOf(Given.drop_front()));
   if (!Clang) {
     llvm::errs() << "linkjit-clang-22: " << llvm::toString(Clang.takeError()) << '\n';
     return 1;

@@ -166,10 +166,10 @@ llvm::Function *Objects::makeEntry(llvm::Module &Module, unsigned Serial, llvm::
   return Entry;
 }
 
-Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Serial,
-                        bool IsReplayed) {
+Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Number,
+                        unsigned Serial, bool IsReplayed) {
   Object Made;
-  while (!Early.empty()) {
+  while (Number >= HeadersAt && !Early.empty()) {
     std::unique_ptr<llvm::Module> First = std::move(Early.back());
     Early.pop_back();
     if (llvm::Linker::linkModules(*First, std::move(Module))) {

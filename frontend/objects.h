@@ -38,12 +38,15 @@ public:
   /// What becomes of functions that the input defines again.
   Redirection Redirected;
 
-  /// Keeps a module that is made before the first input, as headers do that are named by options.
-  void keepForNext(std::unique_ptr<llvm::Module> Module) { Early.push_back(std::move(Module)); }
+  /// Variables of headers that were parsed before the first input are initialized with that input.
+  explicit Objects(unsigned HeadersAt) : HeadersAt(HeadersAt) {}
 
-  /// Compiles the module of an input. If it `IsReplayed`, the object exists already, and only the names are noted.
-  Object compile(clang::CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Serial,
-                 bool IsReplayed);
+  /// Keeps a module of such headers.
+  void keepForLater(std::unique_ptr<llvm::Module> Module) { Early.push_back(std::move(Module)); }
+
+  /// Compiles the module of the input with that number. If it `IsReplayed`, the object exists already, and only the names are noted.
+  Object compile(clang::CompilerInstance &Compiler, std::unique_ptr<llvm::Module> Module, unsigned Number,
+                 unsigned Serial, bool IsReplayed);
 
   /// The IR of a function as it was last compiled, named by its symbol or as people write it.
   std::string listing(llvm::StringRef Name) const;
@@ -54,6 +57,7 @@ private:
   llvm::Function *makeEntry(llvm::Module &Module, unsigned Serial, llvm::Function *First);
   void keepForListings(std::unique_ptr<llvm::Module> Module, llvm::StringRef Entry);
 
+  unsigned HeadersAt;
   std::vector<std::unique_ptr<llvm::Module>> Early;
   /// The internal entities that an input has defined: later inputs refer to them.
   llvm::StringSet<> Shared;

@@ -187,7 +187,7 @@ void Server::parse(const std::string &Text, bool IsReplayed) {
   if (Unit->TheModule)
     keepFromCatchAll(Clang.instance().getLangOpts(), *Unit->TheModule);
   if (Unit->TheModule)
-    Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Serial, IsReplayed);
+    Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Inputs, Serial, IsReplayed);
   if (!Made.Errors.empty()) {
     send('A', answer(Status::Rejected, Clang.Reports->takeText() + Made.Errors, {}, Object(), ""));
     Earlier.fail();

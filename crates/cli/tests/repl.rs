@@ -73,7 +73,7 @@ fn check(target: &str, options: &[String], transcript: &str) -> Result<(), Faile
 fn run(target: &str, options: &[String], typed: &str) -> Result<String, Failed> {
     let (mut reader, writer) = std::io::pipe()?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_linkjit"));
-    command.arg("repl").args(options).env("NO_COLOR", "1");
+    command.arg("repl").args(options).env("NO_COLOR", "1").env("LINKJIT_CACHE", "off");
     if target != "host" {
         static BUILT: Once = Once::new();
         BUILT.call_once(windows::build);

@@ -6,7 +6,8 @@ use linkjit::Linkage;
 
 use crate::error::Result;
 use crate::libraries;
-use crate::repl::{Failure, INPUT, Outcome, Repl, is_body, without_namespaces};
+use crate::names::{INPUT, is_body, without_namespaces};
+use crate::repl::{Failure, Outcome, Repl};
 
 /// The text of `%help`.
 const HELP: &str = "\

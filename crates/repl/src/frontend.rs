@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::headers::without_headers;
 use crate::history::Input;
 use crate::wire::{Fields, Frame, invalid};
 
@@ -30,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Invocation {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
+    /// A file of precompiled headers, and the input that is the first to know them.
+    pub(crate) headers: Option<(PathBuf, usize)>,
     /// An answer takes no longer, or the process of the front end is ended.
     pub(crate) limit: Duration,
 }
@@ -152,6 +155,9 @@ impl FrontEnd {
             why: why.to_string(),
         };
         let mut command = Command::new(&invocation.program);
+        if let Some((file, input)) = &invocation.headers {
+            command.arg("--headers").arg(file).args(["--headers-at", &input.to_string()]);
+        }
         command.args(&invocation.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         // The keys that interrupt the program are not for the compiler.
         #[cfg(unix)]
@@ -199,12 +205,12 @@ impl FrontEnd {
     /// Has it parse an input, and compile it if it is to be run. If it is not accepted, or on errors, the state may be one
     /// of before.
     pub(crate) fn input(&mut self, input: &Input, run: bool) -> Result<Answer> {
-        let frame = Frame::new(b'I')
-            .flag(run)
-            .number(input.serial)
-            .texts(&input.hidden)
-            .text(&input.namespace)
-            .text(&input.text);
+        // Precompiled headers are those of the first inputs behind the prelude.
+        let is_precompiled =
+            self.invocation.headers.as_ref().is_some_and(|(_, last)| (1..=*last).contains(&self.inputs));
+        let text = if is_precompiled { without_headers(&input.text) } else { input.text.clone() };
+        let frame =
+            Frame::new(b'I').flag(run).number(input.serial).texts(&input.hidden).text(&input.namespace).text(&text);
         let answer = self.ask(&frame, b'A')?;
         let (status, diagnostics, names, compiled) = read_answer(&answer).map_err(protocol)?;
         if status == 0 {
@@ -331,9 +337,35 @@ impl FrontEnd {
         false
     }
 
+    /// The way in which it was started.
+    pub(crate) fn invocation(&self) -> &Invocation {
+        &self.invocation
+    }
+
+    /// Starts it anew with a file of precompiled headers, or without one; knows no inputs then. Nothing happens if it has
+    /// the same already, or does not take the file: false then.
+    pub(crate) fn begin_with(&mut self, headers: Option<(PathBuf, usize)>) -> Result<bool> {
+        if self.invocation.headers == headers {
+            return Ok(true);
+        }
+        let invocation = Invocation { headers, ..self.invocation.clone() };
+        match Self::start(invocation, self.asked.clone()) {
+            Ok(started) => *self = started,
+            Err(Error::NotStarted { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
     /// Starts another front end in place of this one.
     fn restart(&mut self) -> Result<()> {
-        *self = Self::start(self.invocation.clone(), self.asked.clone())?;
+        let with_headers = self.invocation.headers.is_some();
+        match Self::start(self.invocation.clone(), self.asked.clone()) {
+            Ok(started) => *self = started,
+            // One of them has changed since.
+            Err(Error::NotStarted { .. }) if with_headers => drop(self.begin_with(None)?),
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 }

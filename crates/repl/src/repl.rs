@@ -12,24 +12,18 @@ use linkjit_remote::Remote;
 
 use crate::error::{Error, Result};
 use crate::frontend::{self, Answer, Compiled, Completions, FrontEnd, Highlight, Invocation};
+use crate::headers::Headers;
 use crate::history::{Accepted, Input};
 use crate::interrupt::Interrupt;
 use crate::libraries;
+use crate::names::{INPUT, NAMESPACE, without_namespaces};
 use crate::prelude::PRELUDE;
 use crate::results::{Display, Mark, Value};
-use crate::runner::{Runner, Way};
+use crate::runner::{Prelude, Runner, Way};
 use crate::snapshots::Snapshots;
 
 /// Clang may take long for templates, but not for ever.
 const COMPILE_LIMIT: Duration = Duration::from_secs(120);
-
-/// The names of objects of inputs begin so, as the compiler calls these.
-pub(crate) const INPUT: &str = "input ";
-/// The names of the bodies of functions that are called through a pointer end so.
-const BODY: &str = ".body";
-
-/// Inputs that declare something again are in inline namespaces that are called so.
-const NAMESPACE: &str = "__lj";
 
 /// The way in which a session is started.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +38,8 @@ pub struct Options {
     pub arguments: Vec<OsString>,
     /// The program of the front end, if it is not to be searched.
     pub front_end: Option<PathBuf>,
+    /// The directory where precompiled headers are kept; `None` if they are not.
+    pub headers: Option<PathBuf>,
 }
 
 /// Starts an executor and a session with it, anew each time when the last one has ended.
@@ -53,11 +49,12 @@ pub type StartJit = Box<dyn FnMut() -> Result<(Jit, Arc<Remote>), Box<dyn std::e
 pub struct Repl {
     front_end: FrontEnd,
     snapshots: Snapshots,
+    headers: Headers,
     runner: Option<Runner>,
     start: StartJit,
     mark: Option<Mark>,
-    /// The object of the prelude, for the next executor.
-    prelude: Vec<u8>,
+    /// For the next executor.
+    prelude: Prelude,
     history: Vec<Accepted>,
     /// Inputs whose effects went with an executor.
     lost: Vec<String>,
@@ -154,11 +151,12 @@ impl Repl {
         arguments.extend(options.color.then(|| "--color".into()));
         arguments.extend(options.arguments);
         let asked = Arc::new(AtomicU32::new(0));
-        let invocation = Invocation { program, arguments, limit: COMPILE_LIMIT };
+        let headers = Headers::new(options.headers, &program, &arguments);
+        let invocation = Invocation { program, arguments, headers: None, limit: COMPILE_LIMIT };
         let mut front_end = FrontEnd::start(invocation, asked.clone())?;
         let input = Input::new(PRELUDE);
         let prelude = match front_end.input(&input, true)? {
-            Answer::Accepted(compiled) => compiled.object,
+            Answer::Accepted(Compiled { object, entry, .. }) => Prelude { object, entry },
             Answer::Rejected(diagnostics) | Answer::Redefines { diagnostics, .. } => {
                 return Err(Error::NotRepeated(diagnostics));
             }
@@ -169,6 +167,7 @@ impl Repl {
         let mut this = Self {
             front_end,
             snapshots: Snapshots::default(),
+            headers,
             runner: Some(Runner::new(jit, remote, &prelude, options.mark)?),
             start,
             mark: options.mark,
@@ -208,7 +207,7 @@ impl Repl {
         let failure = match self.carry_out(text) {
             Err(error @ (Error::CompilerCrashed | Error::Hangs { .. } | Error::TooLong)) => Failure::Compiler(error),
             Err(error @ Error::NotRepeated(_)) => {
-                self.lose_history();
+                self.lose_history()?;
                 self.start_runner()?;
                 Failure::NotRepeated { error, inputs: self.lost.len() }
             }
@@ -219,6 +218,31 @@ impl Repl {
 
     /// Compiles, links and runs an input. Errors are as those of [`Repl::execute`], or say that the compiler has failed.
     pub(crate) fn evaluate(&mut self, text: &str) -> Result<Outcome> {
+        let before = self.headers.clone();
+        if !self.headers.take(text) {
+            return self.evaluate_input(text);
+        }
+        let (inputs, begin) = (self.history.len(), Instant::now());
+        let without = self.front_end.invocation().headers.clone();
+        let file = self.headers.find();
+        if let Some(file) = &file
+            && !self.front_end.begin_with(Some((file.clone(), inputs)))?
+        {
+            Headers::discard(file);
+        }
+        let outcome = self.evaluate_input(text);
+        if self.history.len() == inputs {
+            // It was not accepted: nothing of it stays.
+            self.headers = before;
+            self.front_end.begin_with(without)?;
+        } else if file.is_none() {
+            let Invocation { program, arguments, .. } = self.front_end.invocation();
+            self.headers.make(program, arguments, begin.elapsed());
+        }
+        outcome
+    }
+
+    fn evaluate_input(&mut self, text: &str) -> Result<Outcome> {
         self.catch_up()?;
         let mut input = Input::new(text);
         let mut outcome = Outcome::default();
@@ -355,7 +379,7 @@ impl Repl {
 
     /// The executor is gone: the next input has a new one, in which nothing is declared.
     fn forget(&mut self, error: linkjit::Error) -> Result<Failure> {
-        self.lose_history();
+        self.lose_history()?;
         let status = self.runner.as_ref().and_then(|runner| runner.remote().exit_status());
         let code = status.and_then(|status| status.code());
         self.start_runner()?;
@@ -366,8 +390,10 @@ impl Repl {
         })
     }
 
-    fn lose_history(&mut self) {
+    fn lose_history(&mut self) -> Result<()> {
         self.lost.extend(self.history.drain(1..).map(|accepted| accepted.input.text));
+        self.headers.reopen();
+        self.front_end.begin_with(None).map(drop)
     }
 
     fn start_runner(&mut self) -> Result<()> {
@@ -414,6 +440,11 @@ impl Repl {
             Err(Error::Jit(error)) => outcome.failure = Some(self.not_linked(error)?),
             Err(error) => return Err(error),
         }
+        let headers = self.front_end.invocation().headers.as_ref();
+        if headers.is_some_and(|(_, input)| self.history.len() <= *input) {
+            self.headers.close();
+            self.front_end.begin_with(None)?;
+        }
         self.catch_up()?;
         Ok(outcome)
     }
@@ -434,6 +465,7 @@ impl Repl {
     pub(crate) fn reset(&mut self) -> Result<()> {
         self.close_runner()?;
         self.history.truncate(1);
+        self.lose_history()?;
         self.lost.clear();
         self.libraries.clear();
         self.start_runner()
@@ -532,38 +564,8 @@ fn none_if_crashed<T>(result: Result<T>, none: T) -> Result<T> {
     }
 }
 
-/// A text about linked code as users know it, without the namespaces of [`NAMESPACE`].
-pub(crate) fn without_namespaces(text: &str) -> String {
-    let mut parts = text.split(NAMESPACE);
-    let mut result = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
-        match rest.strip_prefix("::").filter(|_| rest.len() < part.len()) {
-            Some(rest) => result += rest,
-            None => result = result + NAMESPACE + part,
-        }
-    }
-    result
-}
-
-/// Says whether a symbol is the body of a function that has the name that users know.
-pub(crate) fn is_body(symbol: &str) -> bool {
-    symbol.ends_with(BODY)
-}
-
 /// Says whether the executor is gone.
 fn is_gone(error: &linkjit::Error) -> bool {
     use ExecutorError::{Crashed, Disconnected};
     matches!(error, linkjit::Error::Executor(Crashed { .. } | Disconnected { .. }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn namespaces_of_ours_are_not_shown() {
-        assert_eq!(without_namespaces("f(__lj12::E const&, a::__lj3::B)"), "f(E const&, a::B)");
-        assert_eq!(without_namespaces("__lj __ljx __lj1 x"), "__lj __ljx __lj1 x");
-    }
 }

@@ -23,6 +23,14 @@ const ROOM: u64 = 4096;
 /// Results are no longer. The target may say anything.
 const LIMIT: u64 = 64 << 20;
 
+/// What is linked before the first input.
+#[derive(Debug)]
+pub(crate) struct Prelude {
+    pub(crate) object: Vec<u8>,
+    /// Initializes variables of headers that options name; empty if there are none.
+    pub(crate) entry: String,
+}
+
 /// A session with an executor, in which the prelude is linked.
 #[derive(Debug)]
 pub(crate) struct Runner {
@@ -44,13 +52,16 @@ pub(crate) enum Way {
 
 impl Runner {
     /// Begins with the object of the prelude.
-    pub(crate) fn new(jit: Jit, remote: Arc<Remote>, prelude: &[u8], mark: Option<Mark>) -> Result<Self> {
-        jit.add_object(Source::new("the prelude", prelude.to_vec()))?;
+    pub(crate) fn new(jit: Jit, remote: Arc<Remote>, prelude: &Prelude, mark: Option<Mark>) -> Result<Self> {
+        jit.add_object(Source::new("the prelude", prelude.object.clone()))?;
         let found = jit.link(&[CALL, FILL, WINDOW, NOTHING, GO_LIVE])?;
         let &[call, fill, window, nothing, go_live] = &*found else { return Err(linkjit::Error::Closed.into()) };
         let this = Self { jit, remote, call, fill, window, nothing };
         // From its first run on, the prelude has interrupts end inputs only.
-        this.flush()?;
+        match &*prelude.entry {
+            "" => this.flush()?,
+            entry => this.run(this.link(entry)?).map(drop)?,
+        }
         if let Some(Mark(numbers)) = mark {
             let executor = this.jit.session().executor();
             // SAFETY: the prelude's function has these two parameters.

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("remote", &["linkjit-executor", "linkjit-host"]),
     ("llvm", &[]),
     ("linkjit", &["linkjit-target", "linkjit-host", "linkjit-link", "linkjit-executor", "linkjit-ir", "linkjit-llvm"]),
-    ("repl", &["linkjit", "linkjit-remote"]),
+    ("repl", &["linkjit", "linkjit-host", "linkjit-remote"]),
     ("cli", &["linkjit", "linkjit-host", "linkjit-link", "linkjit-remote", "linkjit-repl"]),
     ("jupyter", &["linkjit-remote", "linkjit-repl"]),
     ("xtask", &[]),
@@ -216,7 +216,7 @@ fn dependencies_point_one_way() {
     }
     report(
         &found,
-        "the arrows are cli -> linkjit -> {link, executor} -> {target, host}, linkjit -> {ir, llvm}, cli -> {link, remote, repl}, repl -> {linkjit, remote}, remote -> executor; link and \
+        "the arrows are cli -> linkjit -> {link, executor} -> {target, host}, linkjit -> {ir, llvm}, cli -> {link, remote, repl}, repl -> {linkjit, host, remote}, remote -> executor; link and \
          executor do not know each other, and a satellite knows linkjit only",
     );
 }

@@ -1,0 +1,38 @@
+//! Names that the REPL gives, and that users need not see.
+
+/// The names of objects of inputs begin so, as the compiler calls these.
+pub(crate) const INPUT: &str = "input ";
+/// The names of the bodies of functions that are called through a pointer end so.
+const BODY: &str = ".body";
+/// Inputs that declare something again are in inline namespaces that are called so.
+pub(crate) const NAMESPACE: &str = "__lj";
+
+/// A text about linked code as users know it, without the namespaces of [`NAMESPACE`].
+pub(crate) fn without_namespaces(text: &str) -> String {
+    let mut parts = text.split(NAMESPACE);
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        match rest.strip_prefix("::").filter(|_| rest.len() < part.len()) {
+            Some(rest) => result += rest,
+            None => result = result + NAMESPACE + part,
+        }
+    }
+    result
+}
+
+/// Says whether a symbol is the body of a function that has the name that users know.
+pub(crate) fn is_body(symbol: &str) -> bool {
+    symbol.ends_with(BODY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_of_ours_are_not_shown() {
+        assert_eq!(without_namespaces("f(__lj12::E const&, a::__lj3::B)"), "f(E const&, a::B)");
+        assert_eq!(without_namespaces("__lj __ljx __lj1 x"), "__lj __ljx __lj1 x");
+    }
+}
