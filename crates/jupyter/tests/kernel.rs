@@ -92,6 +92,6 @@ fn check(python: &Path, script: &str) -> Result<(), Failed> {
     // Sockets that clients leave open are theirs.
     let mut command = Command::new(python);
     command.args(["-B", "-W", "ignore"]).arg(script).env("JUPYTER_DATA_DIR", data());
-    let output = command.env("LINKJIT_WINE", windows::wine()).output()?;
+    let output = command.env("LINKJIT_WINE", windows::wine()).env("LINKJIT_CACHE", "off").output()?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned().into()) }
 }
