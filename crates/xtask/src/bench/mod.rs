@@ -199,8 +199,20 @@ impl Bench<'_> {
             let title = format!("LLVM IR with 2000 functions, one of {step} called");
             report::table(&title, &measured, &[LLI_LAZY, LLI]);
             self.note_failure(&format!("IR, one of {step}"), &measured);
+            println!("\n{LAZY}, has compiled {} functions, and the variables.", self.compiled_functions(program)?);
         }
         Ok(())
+    }
+
+    /// The number of functions of a program of IR that `run --lazy` compiles.
+    fn compiled_functions(&self, program: &Program) -> Result<u64> {
+        let mut command = Command::new(&self.linkjit);
+        command.args(["run", "--no-cache", "--lazy", "--stats"]).args(&program.inputs).current_dir(&program.folder);
+        let output = command.output().map_err(|e| format!("linkjit: {e}"))?;
+        let printed = String::from_utf8_lossy(&output.stderr);
+        // Each is a unit of the session.
+        let units = printed.lines().find_map(|line| line.trim().strip_prefix("units")?.trim().parse().ok());
+        units.ok_or_else(|| format!("linkjit's statistics have no units: {printed}"))
     }
 
     /// The ways to run a program of LLVM IR.
