@@ -1,11 +1,11 @@
 //! Decides which entities have to be in the same module, which stay in the rest, and which local names others need.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 
 use crate::entity::{EntityId, EntityKind, Linkage, Stays, Symbol};
 use crate::lexer::decode;
-use crate::read::{Entities, Names};
+use crate::read::Entities;
+use crate::table::{Map, Names, Set};
 
 /// The groups of a module's entities. A slice defines whole groups.
 #[derive(Debug)]
@@ -13,15 +13,15 @@ pub(crate) struct Groups {
     /// The first entity of each entity's group.
     group: Vec<u32>,
     /// The definitions of a module that has a group, by the group's first entity.
-    members: HashMap<u32, Vec<EntityId>>,
+    members: Map<u32, Vec<EntityId>>,
     /// The groups that have functions.
-    with_functions: HashSet<u32>,
+    with_functions: Set<u32>,
     /// The reasons why groups stay, by their first entities.
-    stays: HashMap<u32, Stays>,
+    stays: Map<u32, Stays>,
     /// Local symbols that other groups refer to: they get a name of their own.
-    promoted: HashSet<EntityId>,
+    promoted: Set<EntityId>,
     /// Symbols that each slice has its own copy of.
-    copied: HashSet<EntityId>,
+    copied: Set<EntityId>,
 }
 
 impl Groups {
@@ -35,11 +35,11 @@ impl Groups {
         let group: Vec<u32> = (0..entities.all.len() as u32).map(|number| union.first(number)).collect();
         let mut groups = Self {
             group,
-            members: HashMap::new(),
-            with_functions: HashSet::new(),
-            stays: HashMap::new(),
-            promoted: HashSet::new(),
-            copied: HashSet::new(),
+            members: Map::default(),
+            with_functions: Set::default(),
+            stays: Map::default(),
+            promoted: Set::default(),
+            copied: Set::default(),
         };
         for (id, entity) in ids(entities).zip(&entities.all) {
             let group = groups.of_entity(id);
@@ -168,7 +168,7 @@ fn listed(entities: &Entities, union: &mut Union) -> Vec<(EntityId, Stays)> {
     for (id, entity) in ids(entities).zip(&entities.all) {
         let Some(symbol) = entity.symbol else { continue };
         // Annotations are for tools: there is nothing of them in an object.
-        if symbol.linkage == Linkage::Appending && entities.symbols.get(&b"llvm.global.annotations"[..]) != Some(&id) {
+        if symbol.linkage == Linkage::Appending && entities.symbols.find(b"llvm.global.annotations") != Some(id) {
             stays.push((id, Stays::Listed));
             for target in targets(entities, id).filter(|&target| is_definition(entities, target)) {
                 union.join(id, target);
@@ -186,15 +186,11 @@ fn listed(entities: &Entities, union: &mut Union) -> Vec<(EntityId, Stays)> {
 
 /// Joins the assembly of the module with the symbols that it may define or refer to by names that no other module
 /// sees, and with all who refer to these. Returns these symbols, and who stays for it.
-fn bound_to_assembly(
-    text: &str,
-    entities: &Entities,
-    union: &mut Union,
-) -> (HashSet<EntityId>, Vec<(EntityId, Stays)>) {
-    let mut bound = HashMap::new();
+fn bound_to_assembly(text: &str, entities: &Entities, union: &mut Union) -> (Set<EntityId>, Vec<(EntityId, Stays)>) {
+    let mut bound = Map::default();
     let mut stays = Vec::new();
     let strings: Vec<_> = entities.assembly.iter().map(|(id, string)| (*id, string_at(text, string))).collect();
-    let exported: HashSet<EntityId> =
+    let exported: Set<EntityId> =
         strings.iter().flat_map(|(_, string)| exported_by(string, &entities.symbols)).collect();
     for (id, string) in &strings {
         let is_of_module = entities.all.get(id.index()).is_some_and(|entity| entity.kind == EntityKind::Assembly);
@@ -258,14 +254,14 @@ fn named_in(assembly: &[u8], symbols: &Names) -> Vec<EntityId> {
         for word in std::iter::once(run).chain(parts).filter(|word| !word.is_empty()) {
             // Some systems put an underscore before each name.
             let without = word.strip_prefix(b"_").unwrap_or(word);
-            found.extend([word, without].into_iter().filter_map(|name| symbols.get(name)));
+            found.extend([word, without].into_iter().filter_map(|name| symbols.find(name)));
         }
     }
     found
 }
 
-fn copied(entities: &Entities, groups: &Groups, bound: &HashSet<EntityId>) -> HashSet<EntityId> {
-    let mut sizes: HashMap<u32, usize> = HashMap::new();
+fn copied(entities: &Entities, groups: &Groups, bound: &Set<EntityId>) -> Set<EntityId> {
+    let mut sizes: Map<u32, usize> = Map::default();
     for id in ids(entities) {
         *sizes.entry(groups.of_entity(id)).or_default() += 1;
     }
@@ -274,9 +270,9 @@ fn copied(entities: &Entities, groups: &Groups, bound: &HashSet<EntityId>) -> Ha
 }
 
 /// Local symbols that are referred to from outside of their group. Metadata belongs to no group.
-fn promoted(entities: &Entities, groups: &Groups, bound: &HashSet<EntityId>) -> HashSet<EntityId> {
+fn promoted(entities: &Entities, groups: &Groups, bound: &Set<EntityId>) -> Set<EntityId> {
     let is_local = |id| symbol(entities, id).is_some_and(|symbol| symbol.is_definition && symbol.linkage.is_local());
-    let mut promoted = HashSet::new();
+    let mut promoted = Set::default();
     for from in ids(entities) {
         let others = targets(entities, from).filter(|&to| is_local(to) && !groups.are_together(from, to));
         promoted.extend(others.filter(|to| !groups.is_copied(*to) && !bound.contains(to)));

@@ -63,6 +63,7 @@ mod lexer;
 mod module;
 mod names;
 mod read;
+mod table;
 mod write;
 
 pub use entity::{Definition, EntityId, EntityKind, Linkage, Stays, Visibility};

@@ -1,12 +1,11 @@
 //! A module that was read, and what can be asked of it.
 
-use std::collections::HashSet;
-
 use crate::entity::{Definition, Entity, EntityId, EntityKind};
 use crate::error::{Error, Result};
 use crate::groups::{Groups, targets};
 use crate::names::{NewNames, new_names, plain, suffix_of};
-use crate::read::{Entities, key, read};
+use crate::read::{Entities, read};
+use crate::table::Set;
 use crate::write::{Extent, write};
 
 /// A module of LLVM IR. It is read once; many threads may then take slices of it.
@@ -44,6 +43,11 @@ impl Module {
         let groups = Groups::of(&text, &entities);
         let new_names = new_names(&text, &entities, &groups, suffix);
         Ok(Self { text, entities, groups, new_names })
+    }
+
+    /// The text that was read.
+    pub fn into_text(self) -> String {
+        self.text
     }
 
     /// The functions that the module defines, in its order, with the reasons why some of them stay in the rest.
@@ -98,7 +102,7 @@ impl Module {
 
     /// The symbol with a name of the module, without sigil and quotes; `0` is not the name of `@0`.
     pub fn find(&self, name: &str) -> Option<EntityId> {
-        self.entities.symbols.get(name.as_bytes()).copied()
+        self.entities.symbols.find(name.as_bytes())
     }
 
     /// The kind of an entity.
@@ -127,7 +131,7 @@ impl Module {
     /// If the module does not define a wanted symbol.
     pub fn slice(&self, wanted: &[EntityId]) -> Result<String> {
         let mut define = Vec::new();
-        let mut groups = HashSet::new();
+        let mut groups = Set::<u32>::default();
         for &id in wanted {
             if !self.is_defined(id) {
                 return Err(Error::NotDefined(self.shown(id)));
@@ -159,6 +163,6 @@ impl Module {
     fn shown(&self, id: EntityId) -> String {
         let entity = self.entities.all.get(id.index());
         let name = entity.and_then(|entity| self.text.get(entity.name.start as usize..entity.name.end as usize));
-        name.map_or_else(|| format!("entity {}", id.0), |name| String::from_utf8_lossy(&key(name)).into_owned())
+        name.map_or_else(|| format!("entity {}", id.0), plain)
     }
 }

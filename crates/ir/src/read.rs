@@ -2,13 +2,13 @@
 //!
 //! An entity ends where the next one begins. Outside of all brackets, only a few words and `name =` begin one.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::entity::{Entity, EntityId, EntityKind, Linkage, Reference, Symbol, Visibility};
 use crate::error::{Error, Result, at};
 use crate::header::Header;
-use crate::lexer::{Kind, Lexer, Token, decode};
+use crate::lexer::{Kind, Lexer, Token};
+use crate::table::Names;
 
 /// A larger constant has one place, not a copy in each slice that refers to it.
 const LARGEST_COPY: u32 = 4096;
@@ -31,26 +31,6 @@ pub(crate) struct Entities {
     pub(crate) assembly: Vec<(EntityId, Range<u32>)>,
 }
 
-/// Names of one kind, without sigil and quotes.
-pub(crate) type Names = HashMap<Vec<u8>, EntityId>;
-
-/// The kinds of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Space {
-    Symbol,
-    Type,
-    Comdat,
-    Attributes,
-    Metadata,
-}
-
-/// A reference by name.
-struct Unresolved {
-    start: u32,
-    end: u32,
-    space: Space,
-}
-
 /// Reads all entities of a text.
 pub(crate) fn read(text: &str) -> Result<Entities> {
     if u32::try_from(text.len()).is_err() {
@@ -61,8 +41,9 @@ pub(crate) fn read(text: &str) -> Result<Entities> {
         lexer: Lexer::new(text, 0, text.len()),
         ahead: None,
         entities: Entities::default(),
-        unresolved: Vec::new(),
+        names: Vec::new(),
         pairs: Vec::new(),
+        open: Vec::new(),
     };
     reader.ahead = reader.lexer.next_token()?;
     while let Some(first) = reader.ahead {
@@ -76,23 +57,27 @@ struct Reader<'a> {
     lexer: Lexer<'a>,
     ahead: Option<Token>,
     entities: Entities,
-    unresolved: Vec<Unresolved>,
-    /// An entity, and the number of the reference to the one that it has to be with.
-    pairs: Vec<(EntityId, usize)>,
+    /// The places of names that may refer to entities.
+    names: Vec<(u32, u32)>,
+    /// An entity, and the place of its reference to the one that it has to be with.
+    pairs: Vec<(EntityId, u32)>,
+    /// The brackets that are open, with their places.
+    open: Vec<(u8, usize)>,
 }
 
 /// The state while an entity is read.
 struct Parts {
     id: EntityId,
-    /// The brackets that are open, with their places.
-    open: Vec<Token>,
-    before: [Option<Token>; 2],
+    kind: EntityKind,
     /// The last brace that was opened outside of all other brackets.
     body: Option<usize>,
     /// The place from which on orders of uses fill the body.
     cut: Option<usize>,
     is_assembly: bool,
-    needs_frame: bool,
+    /// The next symbol is a function whose frame it refers to.
+    knows_frame: bool,
+    /// The place of a name that the entity has to be with.
+    companion: Option<usize>,
 }
 
 impl<'a> Reader<'a> {
@@ -136,41 +121,33 @@ impl<'a> Reader<'a> {
             return Err(at(self.text, first.start, format!("'{found}' begins no entity of a module")));
         };
         let id = EntityId(short(self.entities.all.len()));
-        let mut parts = Parts {
-            id,
-            open: Vec::new(),
-            before: [None; 2],
-            body: None,
-            cut: None,
-            is_assembly: false,
-            needs_frame: false,
-        };
-        let references = self.unresolved.len();
+        let mut parts =
+            Parts { id, kind, body: None, cut: None, is_assembly: false, knows_frame: false, companion: None };
+        let references = self.names.len();
         let mut last = first;
         let mut count = 0;
         let keeps_references = !matches!(kind, EntityKind::UseListOrder | EntityKind::Summary);
         while let Some(token) = self.ahead {
             let is_first = token.start == first.start;
-            if parts.open.is_empty() && !is_first && self.begins(token).is_some() {
-                break;
+            match token.kind {
+                Kind::Open => self.open(&mut parts, token)?,
+                Kind::Close => self.close(token)?,
+                _ if is_first => {}
+                _ if self.open.is_empty() && self.begins(token).is_some() => break,
+                _ if keeps_references => self.observe(&mut parts, token),
+                _ => {}
             }
-            self.brackets(&mut parts, token)?;
-            if !is_first && keeps_references {
-                self.observe(&mut parts, token, kind);
-            }
-            parts.before = [parts.before[1], Some(token)];
             last = token;
             count += 1;
             self.take()?;
         }
-        if let Some(open) = parts.open.last() {
-            let reason = format!("the '{}' that is here is never closed", open.text(self.text));
-            return Err(at(self.text, open.start, reason));
+        if let Some(&(open, start)) = self.open.last() {
+            return Err(at(self.text, start, format!("the '{}' that is here is never closed", char::from(open))));
         }
         let end = last.end;
         let of_words = matches!(kind, EntityKind::Head | EntityKind::Assembly);
         let length = if first.is(self.text, "target") { 4 } else { 3 };
-        if of_words && (last.kind != Kind::String || count != length || self.unresolved.len() != references) {
+        if of_words && (last.kind != Kind::String || count != length || self.names.len() != references) {
             return Err(at(self.text, first.start, "here is more or less than a string for one word"));
         }
         if kind == EntityKind::Function && (!last.is(self.text, "}") || parts.body.is_none()) {
@@ -192,7 +169,7 @@ impl<'a> Reader<'a> {
             name: short(name.start)..short(name.end),
             body: short(body),
             cut: short(cut),
-            references: short(references)..short(self.unresolved.len()),
+            references: short(references)..short(self.names.len()),
             symbol: None,
         });
         Ok(())
@@ -202,72 +179,76 @@ impl<'a> Reader<'a> {
         Lexer::new(self.text, first.end, self.text.len()).next().unwrap_or(first)
     }
 
-    /// Keeps account of brackets.
-    fn brackets(&self, parts: &mut Parts, token: Token) -> Result<()> {
-        match token.kind {
-            Kind::Open => {
-                if parts.open.is_empty() && token.is(self.text, "{") {
-                    if parts.cut.is_some() {
-                        return Err(at(self.text, token.start, "the function has a body already"));
-                    }
-                    parts.body = Some(token.start);
-                }
-                parts.open.push(token);
+    /// Takes account of a bracket that is opened.
+    fn open(&mut self, parts: &mut Parts, token: Token) -> Result<()> {
+        let bracket = self.text.as_bytes().get(token.start).copied().unwrap_or_default();
+        if self.open.is_empty() && bracket == b'{' {
+            if parts.cut.is_some() {
+                return Err(at(self.text, token.start, "the function has a body already"));
             }
-            Kind::Close => {
-                let close = token.text(self.text);
-                let matching = parts.open.pop().map(|open| match open.text(self.text) {
-                    "(" => ")",
-                    "[" => "]",
-                    "{" => "}",
-                    _ => ">",
-                });
-                if matching != Some(close) {
-                    return Err(at(self.text, token.start, format!("'{close}' closes nothing that is open here")));
-                }
-            }
-            _ => {}
+            parts.body = Some(token.start);
+        }
+        self.open.push((bracket, token.start));
+        Ok(())
+    }
+
+    /// Takes account of a bracket that is closed.
+    fn close(&mut self, token: Token) -> Result<()> {
+        let close = token.text(self.text);
+        let matching = self.open.pop().map(|(open, _)| match open {
+            b'(' => ")",
+            b'[' => "]",
+            b'{' => "}",
+            _ => ">",
+        });
+        if matching != Some(close) {
+            return Err(at(self.text, token.start, format!("'{close}' closes nothing that is open here")));
         }
         Ok(())
     }
 
     /// Notes what a token refers to.
-    fn observe(&mut self, parts: &mut Parts, token: Token, kind: EntityKind) {
-        let word = token.text(self.text);
-        let is_order = token.kind == Kind::Word && matches!(word, "uselistorder" | "uselistorder_bb");
-        if kind == EntityKind::Function && parts.open.len() == 1 && is_order && parts.body.is_some() {
-            parts.cut.get_or_insert(token.start);
-        }
+    fn observe(&mut self, parts: &mut Parts, token: Token) {
         if parts.cut.is_some() {
             return;
         }
-        let space = match token.kind {
-            Kind::Global => Space::Symbol,
-            Kind::Local => Space::Type,
-            Kind::Comdat => Space::Comdat,
-            Kind::Attributes => Space::Attributes,
-            Kind::Metadata => Space::Metadata,
-            Kind::Word => {
-                parts.is_assembly |= word == "asm";
-                return;
+        let is_companion = |parts: &Parts| parts.companion == Some(token.start);
+        let is_paired = match token.kind {
+            Kind::Local | Kind::Comdat | Kind::Attributes => false,
+            Kind::Metadata => is_companion(parts),
+            Kind::Global => {
+                let is_in_body = self.open.len() == 1;
+                let knows_frame = is_in_body && KNOW_FRAMES.contains(&token.text(self.text));
+                std::mem::replace(&mut parts.knows_frame, knows_frame) || is_companion(parts)
             }
-            Kind::String => {
-                if std::mem::take(&mut parts.is_assembly) {
-                    self.entities.assembly.push((parts.id, short(token.start)..short(token.end)));
-                }
-                return;
-            }
-            _ => return,
+            _ => return self.observe_word(parts, token),
         };
-        let here = self.unresolved.len();
-        let before = |number: usize, what: &str| parts.before[number].is_some_and(|t| t.text(self.text) == what);
-        let is_block = space == Space::Symbol && before(1, "(") && before(0, "blockaddress");
-        let is_associated = space == Space::Metadata && before(1, "!associated");
-        if is_block || is_associated || (space == Space::Symbol && std::mem::take(&mut parts.needs_frame)) {
-            self.pairs.push((parts.id, here));
+        if is_paired {
+            self.pairs.push((parts.id, short(token.start)));
         }
-        parts.needs_frame |= space == Space::Symbol && parts.open.len() == 1 && KNOW_FRAMES.contains(&word);
-        self.unresolved.push(Unresolved { start: short(token.start), end: short(token.end), space });
+        self.names.push((short(token.start), short(token.end)));
+    }
+
+    /// Notes what a token means that is no name.
+    fn observe_word(&mut self, parts: &mut Parts, token: Token) {
+        let mut rest = self.lexer.clone();
+        match (token.kind, token.text(self.text)) {
+            (Kind::Word, "asm") => parts.is_assembly = true,
+            (Kind::Word, "blockaddress") => {
+                let open = rest.next().filter(|open| open.is(self.text, "("));
+                parts.companion = open.and_then(|_| Some(rest.next()?.start));
+            }
+            (Kind::Word, "uselistorder" | "uselistorder_bb")
+                if parts.kind == EntityKind::Function && self.open.len() == 1 && parts.body.is_some() =>
+            {
+                parts.cut = Some(token.start);
+            }
+            (Kind::MetadataName, "!associated") => parts.companion = rest.next().map(|node| node.start),
+            (Kind::String, _) if std::mem::take(&mut parts.is_assembly) => {
+                self.entities.assembly.push((parts.id, short(token.start)..short(token.end)));
+            }
+            _ => {}
+        }
     }
 
     /// Finds the entities that names refer to.
@@ -275,49 +256,46 @@ impl<'a> Reader<'a> {
         let mut all = std::mem::take(&mut self.entities.all);
         self.headers(&mut all)?;
         let [types, attributes, metadata] = self.other_names(&all)?;
-        let mut numbers = Vec::with_capacity(self.unresolved.len());
-        let mut references = Vec::with_capacity(self.unresolved.len());
-        for unresolved in &self.unresolved {
-            let name = self.slice(unresolved.start, unresolved.end);
-            let key = key(name);
-            let (names, what) = match unresolved.space {
-                Space::Symbol => (&self.entities.symbols, Some("symbol")),
-                Space::Type => (&types, None),
-                Space::Comdat => (&self.entities.comdats, None),
-                Space::Attributes => (&attributes, Some("attributes")),
-                Space::Metadata => (&metadata, Some("metadata")),
-            };
-            numbers.push(references.len());
-            match (names.get(&*key), what) {
-                (Some(&target), _) => {
-                    references.push(Reference { start: unresolved.start, end: unresolved.end, target });
-                }
-                // Intrinsics need no declaration; a `%name` is a value if it is no type.
-                (None, Some(what)) if !name.starts_with("@llvm.") => {
-                    let reason = format!("the {what} '{name}' is not in the module");
-                    return Err(at(self.text, unresolved.start as usize, reason));
-                }
-                (None, _) => {}
-            }
-        }
-        numbers.push(references.len());
-        let number = |old: u32| numbers.get(old as usize).copied().map_or(0, short);
+        let mut references = Vec::new();
         for entity in &mut all {
-            entity.references = number(entity.references.start)..number(entity.references.end);
+            let names = entity.references.start as usize..entity.references.end as usize;
+            let first = short(references.len());
+            for &(start, end) in self.names.get(names).unwrap_or_default() {
+                let name = self.slice(start, end);
+                let (names, what) = match name.as_bytes().first() {
+                    // A `%name` is a value if it is no type.
+                    Some(b'%') => (&types, None),
+                    Some(b'@') => (&self.entities.symbols, Some("symbol")),
+                    Some(b'!') => (&metadata, Some("metadata")),
+                    Some(b'#') => (&attributes, Some("attributes")),
+                    _ => (&self.entities.comdats, None),
+                };
+                match (names.get(name), what) {
+                    (Some(target), _) => references.push(Reference { start, end, target }),
+                    // Intrinsics need no declaration.
+                    (None, Some(what)) if !name.starts_with("@llvm.") => {
+                        let reason = format!("the {what} '{name}' is not in the module");
+                        return Err(at(self.text, start as usize, reason));
+                    }
+                    (None, _) => {}
+                }
+            }
+            entity.references = first..short(references.len());
         }
-        let target = |unresolved: usize| {
-            let number = *numbers.get(unresolved)?;
-            let is_resolved = numbers.get(unresolved + 1) != Some(&number);
-            references.get(number).filter(|_| is_resolved).map(|reference: &Reference| reference.target)
+        let target = |id: EntityId, start: u32| {
+            let range = all.get(id.index())?.references.clone();
+            let references = references.get(range.start as usize..range.end as usize)?;
+            let at = references.binary_search_by_key(&start, |reference| reference.start).ok()?;
+            references.get(at).map(|reference| reference.target)
         };
-        let pairs = self.pairs.iter().filter_map(|&(id, unresolved)| Some((id, target(unresolved)?))).collect();
+        let pairs = self.pairs.iter().filter_map(|&(id, start)| Some((id, target(id, start)?))).collect();
         Ok(Entities { all, references, pairs, ..self.entities })
     }
 
     /// Reads the headers of all symbols, and gives symbols and COMDAT groups their names.
     fn headers(&mut self, all: &mut [Entity]) -> Result<()> {
         for (number, entity) in all.iter().enumerate().filter(|(_, entity)| entity.kind == EntityKind::Comdat) {
-            let name = key(self.slice(entity.name.start, entity.name.end)).into_owned();
+            let name = self.slice(entity.name.start, entity.name.end);
             self.entities.comdats.insert(name, EntityId(short(number)));
         }
         for (number, entity) in all.iter_mut().enumerate().filter(|(_, entity)| entity.kind.is_symbol()) {
@@ -332,7 +310,7 @@ impl<'a> Reader<'a> {
             }
             entity.symbol = Some(self.symbol(entity, &header));
             let name = self.slice(entity.name.start, entity.name.end);
-            if self.entities.symbols.insert(key(name).into_owned(), EntityId(short(number))).is_some() {
+            if self.entities.symbols.insert(name, EntityId(short(number))).is_some() {
                 return Err(at(self.text, entity.start as usize, format!("'{name}' is there twice")));
             }
         }
@@ -367,14 +345,14 @@ impl<'a> Reader<'a> {
             && entity.end - entity.start <= LARGEST_COPY;
         let comdat = header.comdat.and_then(|named| {
             let name = named.unwrap_or(header.name).text(self.text);
-            self.entities.comdats.get(&*key(name)).copied()
+            self.entities.comdats.get(name)
         });
         let is_definition = !is_declaration && linkage != Linkage::AvailableExternally;
         Symbol { linkage, visibility, is_definition, may_be_copied, has_prefix: header.has_prefix, comdat }
     }
 
     fn other_names(&self, all: &[Entity]) -> Result<[Names; 3]> {
-        let mut names = [Names::new(), Names::new(), Names::new()];
+        let mut names = [Names::default(), Names::default(), Names::default()];
         for (number, entity) in all.iter().enumerate() {
             let space = match entity.kind {
                 EntityKind::Type => 0,
@@ -383,7 +361,7 @@ impl<'a> Reader<'a> {
                 _ => continue,
             };
             let name = self.slice(entity.name.start, entity.name.end);
-            if names[space].insert(key(name).into_owned(), EntityId(short(number))).is_some() {
+            if names[space].insert(name, EntityId(short(number))).is_some() {
                 return Err(at(self.text, entity.start as usize, format!("'{name}' is there twice")));
             }
         }
@@ -402,17 +380,6 @@ pub(crate) fn header(text: &str, entity: &Entity) -> Option<Header> {
         EntityKind::Function | EntityKind::Declaration => Header::of_function(text, start, body),
         _ => Header::of_variable(text, start, body),
     }
-}
-
-/// A name as a key: `@0` is not `@"0"`. No name has a zero byte.
-pub(crate) fn key(name: &str) -> std::borrow::Cow<'_, [u8]> {
-    let rest = name.as_bytes().get(1..).unwrap_or_default();
-    if !rest.is_empty() && rest.iter().all(u8::is_ascii_digit) {
-        let mut key = vec![0];
-        key.extend(rest);
-        return key.into();
-    }
-    decode(name)
 }
 
 /// An offset or number that fits, since the text is shorter than 4 GiB.

@@ -106,6 +106,36 @@ fn functions_are_cut_together_with_what_only_they_know() {
     check_rest(text, "");
 }
 
+/// The definitions that a function is compiled with.
+fn companions(text: &str, function: &str) -> Vec<String> {
+    let module = Module::read(text).unwrap();
+    module.together_with(module.find(function).unwrap()).map(|one| one.name).collect()
+}
+
+#[test]
+fn functions_are_cut_together_with_what_depends_on_their_places() {
+    let text = r#"
+        @notes = internal global i32 1, section "notes", !associated !0
+        @others = internal global i32 1, section "notes", !other !0
+        declare void @llvm.localescape(...)
+        declare ptr @llvm.localrecover(ptr, ptr, i32)
+        define void @parent() {
+          ret void
+        }
+        define void @other() {
+          call void @parent()
+          ret void
+        }
+        define ptr @filter(ptr %frame) {
+          %place = call ptr @llvm.localrecover(ptr @parent, ptr %frame, i32 0)
+          call void @other()
+          ret ptr %place
+        }
+        !0 = !{ptr @other}"#;
+    assert_eq!(companions(text, "other"), ["notes", "other"]);
+    assert_eq!(companions(text, "parent"), ["parent", "filter"]);
+}
+
 #[test]
 fn groups_are_whole_and_nothing_in_them_is_dropped() {
     check(

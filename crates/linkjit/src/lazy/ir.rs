@@ -106,10 +106,11 @@ impl JitDylib {
             name.is_some_and(|name| self.session().state().entry(self.id(), name).is_some())
         };
         loop {
-            let module = Module::read(text.clone()).ok()?;
+            let module = Module::read(text).ok()?;
             if !module.definitions().any(is_there) {
                 return Some(module);
             }
+            text = module.into_text();
             text.push_str("\n; again");
         }
     }
