@@ -13,8 +13,12 @@ const SCRIPT: &str = "#include <iostream>\n#include <map>\n#include <regex>\n#in
                       int shown = (std::cout << mine() << std::regex_match(\"aa\", std::regex(\"a+\")) << \"\\n\", 0);\n";
 
 fn session(directory: &Path, script: &str) -> String {
+    session_of(directory, &[script])
+}
+
+fn session_of(directory: &Path, inputs: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_linkjit"));
-    command.args(["repl", "-e", script, "-I"]).arg(directory);
+    command.arg("repl").args(inputs.iter().flat_map(|input| ["-e", input])).arg("-I").arg(directory);
     command.env("LINKJIT_CACHE", directory).env("NO_COLOR", "1").stdin(Stdio::null());
     let output = command.output().expect("a session");
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
@@ -52,6 +56,9 @@ fn headers_are_compiled_once_until_they_change() {
     let made = used();
     assert_eq!(session(directory, SCRIPT), "41\n");
     assert!(used() > made, "it was not used");
+    // The first input has a variable of <iostream>, which is not to be defined again.
+    let headers = "#include <map>\n#include <regex>\n#include <mine.h>";
+    assert_eq!(session_of(directory, &["#include <iostream>", headers, "std::cout << mine() << '\\n';"]), "4\n");
     // Nothing of an input that is rejected stays, precompiled headers included.
     let rejected = SCRIPT.to_owned() + "no_such_thing;";
     let output = session(directory, &rejected);

@@ -235,9 +235,15 @@ impl Repl {
             // It was not accepted: nothing of it stays.
             self.headers = before;
             self.front_end.begin_with(without)?;
-        } else if file.is_none() {
+            return outcome;
+        }
+        if file.is_none() {
             let Invocation { program, arguments, .. } = self.front_end.invocation();
             self.headers.make(program, arguments, begin.elapsed());
+        }
+        // A file of these headers and more would define again what is linked now.
+        if self.history.last().is_some_and(|accepted| accepted.tracker.is_some()) {
+            self.headers.close();
         }
         outcome
     }
