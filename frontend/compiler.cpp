@@ -79,7 +79,9 @@ std::vector<std::string> argumentsOf(const Options &Wanted) {
       // A statement that is no use to a program shows a value here.
       "-Wno-unused-value", "-Wno-unused-result",
       // Macros are redefined as all else.
-      "-Wno-macro-redefined"};
+      "-Wno-macro-redefined",
+      // The session says in which line an input was ended.
+      "-gline-tables-only", "-gdwarf"};
   auto IsGiven = [&](StringRef Prefix) {
     return llvm::any_of(Wanted.OfClang, [&](StringRef Each) { return Each.starts_with(Prefix); });
   };

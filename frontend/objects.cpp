@@ -7,6 +7,7 @@
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/Demangle/Demangle.h"
 #include "llvm/IR/Constants.h"
+#include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/IRBuilder.h"
@@ -157,6 +158,11 @@ llvm::Function *Objects::makeEntry(llvm::Module &Module, unsigned Serial, llvm::
   // The attributes that let exceptions pass through the initializers let them pass through their caller.
   Entry->setAttributes(Initializers.back().Function->getAttributes());
   Entry->removeFnAttr(llvm::Attribute::NoUnwind);
+  // Functions without names for others come behind it: it is what the session can find them by.
+  Entry->removeFromParent();
+  Module.getFunctionList().push_front(Entry);
+  if (!Module.getTargetTriple().isOSWindows())
+    Entry->setPersonalityFn(cast<llvm::Constant>(Module.getOrInsertFunction("__linkjit_repl_personality", Type).getCallee()));
   llvm::IRBuilder<> Code(llvm::BasicBlock::Create(Module.getContext(), "", Entry));
   // The prelude notes which input has shown a value.
   Code.CreateStore(Code.getInt32(Serial), Module.getOrInsertGlobal("__linkjit_repl_serial", Code.getInt32Ty()));
@@ -211,9 +217,9 @@ void Objects::keepForListings(std::unique_ptr<llvm::Module> Module, StringRef En
     Listed.pop_front();
 }
 
-std::string Objects::listing(StringRef Name) const {
+std::string Objects::listing(StringRef Name) {
   for (const std::unique_ptr<llvm::Module> &Module : llvm::reverse(Listed))
-    for (const llvm::Function &Function : *Module) {
+    for (llvm::Function &Function : *Module) {
       if (Function.isDeclaration() || Module->getFunction((Function.getName() + Redirection::BodySuffix).str()))
         continue;
       std::string Symbol = StringRef(symbolOf(Function)).split(Redirection::BodySuffix).first.str();
@@ -225,6 +231,7 @@ std::string Objects::listing(StringRef Name) const {
       bool IsNamed = Name == Symbol || Name == Written || Name == Demangled || IsSpelled;
       if (!IsNamed)
         continue;
+      llvm::stripDebugInfo(Function);
       std::string Text;
       llvm::raw_string_ostream(Text) << Function;
       return Text;

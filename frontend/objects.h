@@ -49,7 +49,7 @@ public:
                  unsigned Serial, bool IsReplayed);
 
   /// The IR of a function as it was last compiled, named by its symbol or as people write it.
-  std::string listing(llvm::StringRef Name) const;
+  std::string listing(llvm::StringRef Name);
 
 private:
   void shareInternals(llvm::Module &Module);

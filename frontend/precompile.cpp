@@ -1,7 +1,9 @@
 #include "precompile.h"
 
+#include "places.h"
 #include "clang/Frontend/CompilerInstance.h"
 #include "clang/Frontend/FrontendActions.h"
+#include "clang/Frontend/MultiplexConsumer.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
@@ -13,12 +15,27 @@ namespace linkjit {
 
 namespace {
 
+/// Leaves out the lines of system headers, as in other inputs.
+class Marking : public ASTConsumer {
+  bool HandleTopLevelDecl(DeclGroupRef Group) override {
+    leaveOutLines(Group);
+    return true;
+  }
+};
+
 /// Generates the file, and notes what it depends on.
 class Precompiling : public GeneratePCHAction {
 public:
   std::string Files;
 
 protected:
+  std::unique_ptr<ASTConsumer> CreateASTConsumer(CompilerInstance &Compiler, llvm::StringRef Input) override {
+    std::vector<std::unique_ptr<ASTConsumer>> Consumers;
+    Consumers.push_back(std::make_unique<Marking>());
+    Consumers.push_back(GeneratePCHAction::CreateASTConsumer(Compiler, Input));
+    return Consumers.back() ? std::make_unique<MultiplexConsumer>(std::move(Consumers)) : nullptr;
+  }
+
   void EndSourceFileAction() override {
     const SourceManager &Sources = getCompilerInstance().getSourceManager();
     for (auto Each = Sources.fileinfo_begin(); Each != Sources.fileinfo_end(); ++Each) {

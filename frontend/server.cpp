@@ -3,6 +3,7 @@
 #include "complete.h"
 #include "document.h"
 #include "highlight.h"
+#include "places.h"
 #include "spelling.h"
 #include "structured.h"
 #include "clang/AST/ASTContext.h"
@@ -68,6 +69,8 @@ void Server::handle(const Frame &Request) {
     return send('H', highlight(Clang.instance().getPreprocessor(), Fields.string()));
   case 'L':
     return sendText('L', Clang.Made->listing(Fields.string()));
+  case 'W':
+    return locate(Fields);
   default:
     refuse("a request of an unknown kind");
   }
@@ -251,6 +254,15 @@ void Server::typeOf(FieldReader Fields) {
   FieldWriter Nothing;
   Nothing.string("").string("error: the expression has no type\n");
   send('T', Reply.empty() ? Nothing : FieldWriter(Reply));
+}
+
+void Server::locate(FieldReader Fields) {
+  StringRef Object = Fields.string(), Symbol = Fields.string();
+  uint32_t Offset = Fields.number();
+  if (!Fields.isWhole())
+    refuse("half a request for a place");
+  Place Found = placeOf(Object, Symbol, Offset);
+  send('W', FieldWriter().string(Found.Function).string(Found.File).number(Found.Line));
 }
 
 void Server::document(FieldReader Fields) {

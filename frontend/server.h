@@ -29,6 +29,7 @@ private:
   void complete(FieldReader Fields);
   void typeOf(FieldReader Fields);
   void document(FieldReader Fields);
+  void locate(FieldReader Fields);
   void send(char Kind, const FieldWriter &Fields);
   void sendState();
   void sendText(char Kind, llvm::StringRef Text);

@@ -1,6 +1,7 @@
 #include "values.h"
 
 #include "hiding.h"
+#include "places.h"
 #include "spelling.h"
 #include "clang/AST/ASTContext.h"
 #include "clang/AST/Decl.h"
@@ -57,6 +58,7 @@ bool Values::LookupUnqualified(LookupResult &Result, Scope *) {
 }
 
 bool Values::HandleTopLevelDecl(DeclGroupRef Group) {
+  leaveOutLines(Group);
   if (!Compiler)
     return true;
   // Instances of constexpr templates come in the middle of the statement that needs them.

@@ -46,6 +46,7 @@ static void __linkjit_repl_flush(void) {
 // See docs/repl-frontend.md, "Values". Runs may nest, but only one thread at a time runs entries.
 int __linkjit_repl_run(void (*entry)(void)) {
   __linkjit_repl_clear();
+  __linkjit_repl_place_count = 0;
 #if defined(__cplusplus) && defined(__linux__)
   struct __linkjit_repl_exceptions *state = __linkjit_repl_exception_state(), before = *state;
 #endif
@@ -53,6 +54,8 @@ int __linkjit_repl_run(void (*entry)(void)) {
 #if defined(__cplusplus) && defined(__linux__)
   *state = before;
 #endif
+  if (outcome)
+    __linkjit_repl_report_places();
   __linkjit_repl_flush();
   return outcome;
 }

@@ -65,6 +65,21 @@ static void __linkjit_repl_pass_on(int which, struct __linkjit_repl_signal *sign
   }
 }
 
+// Notes where it came. The unwinder may be what the user has interrupted, and may have a lock.
+static void __linkjit_repl_note_signal(int number, __linkjit_repl_u64 place, const struct __linkjit_repl_frame *frame) {
+  __linkjit_repl_place_count = 0;
+  if (number != __linkjit_repl_sigint && place != frame->address)
+    __linkjit_repl_note_places(place);
+  if (__linkjit_repl_place_count)
+    return;
+  __linkjit_repl_note_place(place);
+#if defined(__x86_64__)
+  // A call to where no code is.
+  if (number == 11 && place == frame->address)
+    __linkjit_repl_note_place(*(__linkjit_repl_u64 *)frame->stack);
+#endif
+}
+
 static void __linkjit_repl_on_signal(int number, struct __linkjit_repl_signal *signal, void *context) {
   struct __linkjit_repl_frame *frame = __linkjit_repl_running;
   int which = 0;
@@ -76,8 +91,10 @@ static void __linkjit_repl_on_signal(int number, struct __linkjit_repl_signal *s
     frame->address = (__linkjit_repl_u64)signal->address;
 #if defined(__x86_64__)
     frame->stack = ((__linkjit_repl_u64 *)context)[5 + 15];
+    __linkjit_repl_note_signal(number, ((__linkjit_repl_u64 *)context)[5 + 16], frame);
 #elif defined(__aarch64__)
     frame->stack = ((__linkjit_repl_u64 *)context)[54];
+    __linkjit_repl_note_signal(number, ((__linkjit_repl_u64 *)context)[55], frame);
 #endif
     __linkjit_repl_longjmp(frame->jump, 1);
   }

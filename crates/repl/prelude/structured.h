@@ -11,10 +11,6 @@ struct __linkjit_repl_exception {
   unsigned count;
   __linkjit_repl_u64 parameters[15];
 };
-enum { __linkjit_repl_context_flags = 6, __linkjit_repl_context_rsp = 19, __linkjit_repl_context_rip = 31 };
-struct __linkjit_repl_context {
-  __attribute__((aligned(16))) __linkjit_repl_u64 words[1232 / 8];
-};
 
 void __linkjit_repl_unwind(void *, void *, struct __linkjit_repl_exception *, void *, struct __linkjit_repl_context *,
                            void *) __asm__("RtlUnwindEx");
@@ -74,7 +70,14 @@ extern "C" {
 int __linkjit_repl_handle(struct __linkjit_repl_exception *exception, void *frame, struct __linkjit_repl_context *context,
                           void **dispatcher) {
   enum { go_on_searching = 1, history = 8 };
-  (void)context;
+  static struct __linkjit_repl_context scratch;
+  scratch = *context;
+  // There is no stack left to walk over a stack that has overflown.
+  __linkjit_repl_place_count = 0;
+  if (exception->code == 0xC00000FDu)
+    __linkjit_repl_note_place(scratch.words[__linkjit_repl_context_rip]);
+  else
+    __linkjit_repl_note_places(&scratch);
 #if defined(__cplusplus) && defined(__cpp_exceptions) && !defined(__MINGW32__)
   // The object lives now; a handler outside of the guard ends the search and destroys it.
   if (exception->code == 0xE06D7363u && exception->count >= 4)
@@ -88,7 +91,6 @@ int __linkjit_repl_handle(struct __linkjit_repl_exception *exception, void *fram
   __linkjit_repl_running.count = exception->count;
   __linkjit_repl_running.parameters[0] = exception->parameters[0];
   __linkjit_repl_running.parameters[1] = exception->parameters[1];
-  static struct __linkjit_repl_context scratch;
   __linkjit_repl_unwind(frame, __linkjit_repl_landing, exception, (void *)2, &scratch, dispatcher[history]);
   return go_on_searching;
 }

@@ -37,6 +37,16 @@ pub(crate) struct Invocation {
     pub(crate) limit: Duration,
 }
 
+/// A place in the sources.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The symbol of the function; empty if it is none that people know.
+    pub(crate) function: String,
+    /// The file, or `input N`; empty if it is not known.
+    pub(crate) file: String,
+    pub(crate) line: u32,
+}
+
 /// Clang, as a process that can be asked. It may be one of several, of which the others sleep.
 #[derive(Debug)]
 pub(crate) struct FrontEnd {
@@ -276,6 +286,16 @@ impl FrontEnd {
     /// LLVM IR of a function; empty if there is none.
     pub(crate) fn listing(&mut self, function: &str) -> Result<String> {
         self.ask(&Frame::new(b'L').text(function), b'L')?.fields().text().map_err(protocol)
+    }
+
+    /// The place in the sources of the code that is so many bytes behind a symbol of an object.
+    pub(crate) fn place(&mut self, object: &[u8], symbol: &str, offset: u32) -> Result<Place> {
+        let reply = self.ask(&Frame::new(b'W').bytes(object).text(symbol).number(offset), b'W')?;
+        let mut fields = reply.fields();
+        let place = |fields: &mut Fields<'_>| {
+            Ok(Place { function: fields.text()?, file: fields.text()?, line: fields.number()? })
+        };
+        place(&mut fields).map_err(protocol)
     }
 
     /// Asks, and waits for the reply. After an error a new front end is asked, which knows no inputs: one of whose processes

@@ -26,6 +26,8 @@ pub(crate) struct Accepted {
     pub(crate) input: Input,
     /// The owner of its code; `None` if there is none, or nobody can refer to it.
     pub(crate) tracker: Option<ResourceTracker>,
+    /// The object, while something of it can be run: it has the lines of the code.
+    pub(crate) object: Vec<u8>,
     /// The function that gives older functions back the calls that went to those of this input; empty if there is none.
     pub(crate) undo: String,
 }

@@ -18,6 +18,7 @@ mod history;
 mod interrupt;
 mod libraries;
 mod names;
+mod places;
 mod prelude;
 mod repl;
 mod results;

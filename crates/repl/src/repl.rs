@@ -172,7 +172,7 @@ impl Repl {
             start,
             mark: options.mark,
             prelude,
-            history: vec![Accepted { input, tracker: None, undo: String::new() }],
+            history: vec![Accepted { input, tracker: None, object: Vec::new(), undo: String::new() }],
             lost: Vec::new(),
             libraries: Vec::new(),
             serial: 0,
@@ -252,13 +252,13 @@ impl Repl {
         self.catch_up()?;
         let mut input = Input::new(text);
         let mut outcome = Outcome::default();
-        let (linked, type_name, lasts, undo) = loop {
+        let (linked, type_name, lasts, undo, object) = loop {
             let Some(compiled) = self.compile(&mut input, &mut outcome)? else { return Ok(outcome) };
             let Compiled { diagnostics, object, entry, type_name, lasts, undo } = compiled;
             outcome.diagnostics += &diagnostics;
             self.runner()?;
-            match self.link(object, &entry) {
-                Ok(linked) => break (linked, type_name, lasts, undo),
+            match self.link(object.clone(), &entry) {
+                Ok(linked) => break (linked, type_name, lasts, undo, object),
                 // An input that was undone or has failed may still be defined.
                 Err(linkjit::Error::Duplicate { .. }) if input.namespace.is_empty() => {
                     input.namespace = self.new_namespace();
@@ -271,7 +271,7 @@ impl Repl {
                 }
             }
         };
-        self.history.push(Accepted { input, tracker: linked.tracker, undo });
+        self.history.push(Accepted { input, tracker: linked.tracker, object, undo });
         if !linked.entry.is_null() {
             self.run(linked.entry, type_name, &mut outcome)?;
         }
@@ -358,7 +358,10 @@ impl Repl {
                 outcome.value = results.value.map(|Display { text, forms }| Value { type_name, text, forms });
                 outcome.displays = results.displays;
                 if way == Way::Ended {
-                    let reason = results.reason.unwrap_or_else(|| "the input has ended".into());
+                    let mut reason = results.reason.unwrap_or_else(|| "the input has ended".into());
+                    if let Some(place) = none_if_crashed(self.place(&results.places), None)? {
+                        reason = format!("{reason}, in {place}");
+                    }
                     outcome.failure = Some(Failure::Ended(without_namespaces(&reason)));
                 }
             }
@@ -377,7 +380,11 @@ impl Repl {
     fn give_back(&mut self) -> Result<()> {
         // The first is the prelude.
         let last = self.history.get_mut(1..).and_then(<[Accepted]>::last_mut);
-        match last.and_then(|accepted| accepted.tracker.take()).map(|tracker| Runner::remove(&tracker)) {
+        let tracker = last.and_then(|accepted| {
+            accepted.object = Vec::new();
+            accepted.tracker.take()
+        });
+        match tracker.map(|tracker| Runner::remove(&tracker)) {
             Some(Err(error)) if !matches!(error, linkjit::Error::InUse { .. }) => Err(error.into()),
             _ => Ok(()),
         }
@@ -528,6 +535,11 @@ impl Repl {
     /// The inputs that were accepted, in their order.
     pub fn history(&self) -> impl Iterator<Item = &str> {
         self.history.iter().skip(1).map(|accepted| &*accepted.input.text)
+    }
+
+    /// The object of an input.
+    pub(crate) fn object_of(&self, input: usize) -> Option<Vec<u8>> {
+        self.history.get(input).map(|accepted| accepted.object.clone())
     }
 
     pub(crate) fn jit(&mut self) -> Result<&Jit> {

@@ -93,6 +93,8 @@ pub(crate) struct Results {
     pub(crate) value: Option<Display>,
     /// Why the input did not return.
     pub(crate) reason: Option<String>,
+    /// The instruction where it was ended, if there is one, and where calls return to, the innermost first.
+    pub(crate) places: Vec<u64>,
     pub(crate) displays: Vec<Display>,
 }
 
@@ -108,6 +110,7 @@ impl Results {
                 b'v' => results.value = Some(Display { text: text(), forms: Vec::new() }),
                 b'b' => results.displays.push(Display { text: text(), forms: Vec::new() }),
                 b'e' => results.reason = Some(text()),
+                b'a' => results.places = content.as_chunks().0.iter().copied().map(u64::from_le_bytes).collect(),
                 b'd' => results.forms().push(Form::parse(content)?),
                 _ => return Err(damaged()),
             }

@@ -29,8 +29,12 @@ impl Frame {
 
     /// A text of more bytes than a frame may have is refused when the frame is sent.
     pub(crate) fn text(self, text: &str) -> Self {
-        let mut frame = self.number(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        frame.payload.extend(text.as_bytes());
+        self.bytes(text.as_bytes())
+    }
+
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
+        let mut frame = self.number(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        frame.payload.extend(bytes);
         frame
     }
 
