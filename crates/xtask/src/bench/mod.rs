@@ -9,6 +9,7 @@ mod corpus;
 mod many_functions;
 mod many_objects;
 mod measure;
+mod repl;
 mod report;
 
 use std::num::NonZeroUsize;
@@ -17,7 +18,7 @@ use std::process::Command;
 
 use clap::{Args, ValueEnum};
 
-use crate::{Result, tools};
+use crate::{Result, frontend, tools};
 use corpus::{Corpus, Program};
 use measure::{Job, Measured};
 
@@ -51,6 +52,8 @@ enum Section {
     Remote,
     /// LLVM IR: a program that only says that it runs, and 2000 functions, of which a hundredth, a tenth or all are called
     Ir,
+    /// the REPL beside clang-repl: starting, many inputs, values, headers, memory
+    Repl,
     /// thousands of functions, each looked up by itself or with a resource tracker of its own (without peers)
     Batches,
 }
@@ -80,6 +83,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.sections.contains(&Section::E2) {
         packages.extend(["g++", "llvm-19-dev", "zlib1g-dev", "libzstd-dev", "libxml2-dev"]);
     }
+    if options.sections.contains(&Section::Repl) {
+        packages.extend(["clang-tools-22", "linux-perf"]);
+    }
     if options.instructions {
         packages.push("valgrind");
     }
@@ -102,6 +108,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Section::Startup => bench.startup()?,
             Section::Remote => bench.remote(&target)?,
             Section::Ir => bench.ir()?,
+            Section::Repl => {
+                frontend::frontend()?;
+                repl::run(&bench.linkjit, &target, options)?;
+            }
             Section::Batches => batches::run(&target, options)?,
         }
     }

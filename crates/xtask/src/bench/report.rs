@@ -94,7 +94,7 @@ fn instructions(cost: &Cost) -> f64 {
 }
 
 /// Three significant digits, and no fewer than the whole part has.
-fn digits(value: f64) -> String {
+pub(super) fn digits(value: f64) -> String {
     let decimals = match value {
         v if v.is_nan() => return "-".into(),
         v if v < 10.0 => 2,
