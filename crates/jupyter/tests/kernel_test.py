@@ -68,6 +68,7 @@ class KernelTests(jupyter_kernel_test.KernelTests):
         self.assertEqual(outputs[-1]["content"]["evalue"], "too far")
         _, outputs = self.execute_helper("*(volatile int *)8 = 1;")
         self.assertEqual(outputs[-1]["content"]["ename"], "SIGSEGV")
+        self.assertRegex(outputs[-1]["content"]["traceback"][-1], r"^in .*input \d+:\d+$")
         reply, _ = self.execute_helper("1")
         self.assertEqual(reply["content"]["status"], "ok")
 

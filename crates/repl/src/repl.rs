@@ -105,8 +105,13 @@ pub enum Failure {
     NotLinked(linkjit::Error),
     /// It has begun to run, but did not come to its end: an exception, a signal, or the user has ended it. What it has declared
     /// and done before stays.
-    #[error("{0}")]
-    Ended(String),
+    #[error("{reason}{}", .place.as_ref().map_or_else(String::new, |place| format!(", in {place}")))]
+    Ended {
+        /// The exception or signal.
+        reason: String,
+        /// The function and line, if they are known.
+        place: Option<String>,
+    },
     /// The process that runs the inputs is gone, and with it the effects of all inputs.
     #[error("{error}: {}", lost(*.inputs))]
     Died {
@@ -358,11 +363,10 @@ impl Repl {
                 outcome.value = results.value.map(|Display { text, forms }| Value { type_name, text, forms });
                 outcome.displays = results.displays;
                 if way == Way::Ended {
-                    let mut reason = results.reason.unwrap_or_else(|| "the input has ended".into());
-                    if let Some(place) = none_if_crashed(self.place(&results.places), None)? {
-                        reason = format!("{reason}, in {place}");
-                    }
-                    outcome.failure = Some(Failure::Ended(without_namespaces(&reason)));
+                    let reason = results.reason.unwrap_or_else(|| "the input has ended".into());
+                    let place = none_if_crashed(self.place(&results.places), None)?;
+                    let place = place.map(|place| without_namespaces(&place));
+                    outcome.failure = Some(Failure::Ended { reason: without_namespaces(&reason), place });
                 }
             }
             Err(Error::Jit(error)) if is_gone(&error) => {
@@ -370,7 +374,9 @@ impl Repl {
                 outcome.failure = Some(self.forget(error)?);
             }
             // The program may write anything anywhere.
-            Err(error @ Error::Target(_)) => outcome.failure = Some(Failure::Ended(error.to_string())),
+            Err(error @ Error::Target(_)) => {
+                outcome.failure = Some(Failure::Ended { reason: error.to_string(), place: None });
+            }
             Err(error) => return Err(error),
         }
         Ok(())
@@ -493,7 +499,7 @@ impl Repl {
             let outcome = self.evaluate(&text);
             // Some have ended early before, too.
             let failure = outcome.as_ref().map(|outcome| &outcome.failure);
-            let goes_on = matches!(failure, Ok(None | Some(Failure::Ended(_))));
+            let goes_on = matches!(failure, Ok(None | Some(Failure::Ended { .. })));
             // One that ends the process would do so again.
             if !goes_on && !matches!(failure, Ok(Some(Failure::Died { .. } | Failure::Exited(_)))) {
                 self.lost.push(text);

@@ -84,7 +84,7 @@ impl Kernel {
                 self.repl = None;
                 Err(Trouble::new("SessionLost", error.to_string()))
             }
-            Ok(Outcome { failure: Some(Failure::Ended(_)), .. }) if wants_input => {
+            Ok(Outcome { failure: Some(Failure::Ended { .. }), .. }) if wants_input => {
                 Err(Trouble::new("NoInput", "the program reads from standard input, and this client has none"))
             }
             Ok(Outcome { failure: Some(Failure::Compiler(_)), .. }) if was_interrupted => {
@@ -157,17 +157,10 @@ fn rejected(diagnostics: &str) -> Trouble {
 /// Why an input failed that the compiler has accepted.
 fn failed(failure: &Failure) -> Trouble {
     match failure {
-        Failure::Ended(reason) => {
-            if let Some(exception) = reason.strip_prefix("exception of type ") {
-                let (name, value) = exception.split_once(": ").unwrap_or((exception, ""));
-                return Trouble::new(name, value);
-            }
-            // SIGSEGV (invalid memory reference) at address 0x0
-            match reason.split_once(' ') {
-                Some((name, value)) if name.starts_with("SIG") => Trouble::new(name, value),
-                _ if reason == "interrupted" => Trouble::new("Interrupted", ""),
-                _ => Trouble::new("Ended", &**reason),
-            }
+        Failure::Ended { reason, place } => {
+            let mut trouble = ended(reason);
+            trouble.traceback.extend(place.as_ref().map(|place| format!("in {place}")));
+            trouble
         }
         Failure::Rejected | Failure::Compiler(_) | Failure::NotRepeated { .. } => {
             Trouble::new("CompilerError", failure.to_string())
@@ -178,6 +171,20 @@ fn failed(failure: &Failure) -> Trouble {
     }
 }
 
+/// Why an input has ended early.
+fn ended(reason: &str) -> Trouble {
+    if let Some(exception) = reason.strip_prefix("exception of type ") {
+        let (name, value) = exception.split_once(": ").unwrap_or((exception, ""));
+        return Trouble::new(name, value);
+    }
+    // SIGSEGV (invalid memory reference) at address 0x0
+    match reason.split_once(' ') {
+        Some((name, value)) if name.starts_with("SIG") => Trouble::new(name, value),
+        _ if reason == "interrupted" => Trouble::new("Interrupted", ""),
+        _ => Trouble::new("Ended", reason),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +192,7 @@ mod tests {
     #[test]
     fn errors_have_names() {
         let check = |reason: &str, name: &str, value: &str| {
-            let trouble = failed(&Failure::Ended(reason.into()));
+            let trouble = ended(reason);
             assert_eq!((&*trouble.name, &*trouble.value), (name, value));
         };
         check("exception of type std::out_of_range: vector::at", "std::out_of_range", "vector::at");
