@@ -61,9 +61,9 @@ bool isOfInput(llvm::StringRef Name) {
 
 } // namespace
 
-void leaveOutLines(DeclGroupRef Group) {
+void leaveOutLines(DeclGroupRef Group, bool All) {
   for (Decl *Each : Group)
-    if (Each->getASTContext().getSourceManager().isInSystemHeader(Each->getLocation()))
+    if (All || Each->getASTContext().getSourceManager().isInSystemHeader(Each->getLocation()))
       markFunctions(Each);
 }
 

@@ -16,8 +16,9 @@ struct Place {
   uint32_t Line = 0;
 };
 
-/// Has functions of system headers compiled without lines: these would be most of all objects, and are not what users can change.
-void leaveOutLines(clang::DeclGroupRef Group);
+/// Has functions of system headers compiled without lines, or all of a group: these would be most of all objects, and are not what
+/// users can change.
+void leaveOutLines(clang::DeclGroupRef Group, bool All = false);
 
 /// The place of the code that is so many bytes behind a symbol of an object.
 Place placeOf(llvm::StringRef Object, llvm::StringRef Symbol, uint64_t Offset);

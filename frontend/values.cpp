@@ -58,7 +58,7 @@ bool Values::LookupUnqualified(LookupResult &Result, Scope *) {
 }
 
 bool Values::HandleTopLevelDecl(DeclGroupRef Group) {
-  leaveOutLines(Group);
+  leaveOutLines(Group, /*All=*/Number == 0 /* the prelude */);
   if (!Compiler)
     return true;
   // Instances of constexpr templates come in the middle of the statement that needs them.

@@ -7,9 +7,13 @@ import unittest
 import jupyter_kernel_test
 from jupyter_client.manager import start_new_kernel
 
+# Machines may be slow.
+PATIENCE = 120
+
 
 class KernelTests(jupyter_kernel_test.KernelTests):
     kernel_name = "linkjit-cpp"
+    TIMEOUT = PATIENCE
     language_name = "c++"
     file_extension = ".cpp"
     code_hello_world = '#include <cstdio>\nprintf("hello, world\\n");'
@@ -74,7 +78,7 @@ class KernelTests(jupyter_kernel_test.KernelTests):
 
     def test_expressions_are_evaluated(self):
         self.kc.execute("int seven = 7;", user_expressions={"a": "seven + 1", "b": "nothing"})
-        values = self.get_non_kernel_info_reply(timeout=15)["content"]["user_expressions"]
+        values = self.get_non_kernel_info_reply(timeout=PATIENCE)["content"]["user_expressions"]
         self.assertEqual(values["a"]["data"]["text/plain"], "8")
         self.assertEqual(values["b"]["status"], "error")
 
@@ -82,7 +86,7 @@ class KernelTests(jupyter_kernel_test.KernelTests):
         """The text of the stream until it has these words."""
         text = ""
         while wanted not in text:
-            message = self.kc.get_iopub_msg(timeout=15)
+            message = self.kc.get_iopub_msg(timeout=PATIENCE)
             if message["msg_type"] == "stream":
                 text += message["content"]["text"]
         return text
@@ -94,10 +98,10 @@ class KernelTests(jupyter_kernel_test.KernelTests):
             later = self.kc.execute("1")
             self.outputs_until("begun")
             interrupt()
-            reply = self.get_non_kernel_info_reply(timeout=15)["content"]
+            reply = self.get_non_kernel_info_reply(timeout=PATIENCE)["content"]
             self.assertEqual((reply["status"], reply["ename"]), ("error", "Interrupted"))
             # A cell behind one that fails is not run.
-            reply = self.get_non_kernel_info_reply(timeout=15)
+            reply = self.get_non_kernel_info_reply(timeout=PATIENCE)
             self.assertEqual((reply["parent_header"]["msg_id"], reply["content"]["status"]), (later, "aborted"))
 
     def test_the_user_is_asked_for_input(self):
@@ -107,18 +111,18 @@ class KernelTests(jupyter_kernel_test.KernelTests):
                 '#include <iostream>\n#include <unistd.h>\nint age; printf("How old? "); fflush(stdout);\n' + read + "\nage",
                 allow_stdin=True,
             )
-            self.assertEqual(self.kc.get_stdin_msg(timeout=15)["msg_type"], "input_request")
+            self.assertEqual(self.kc.get_stdin_msg(timeout=PATIENCE)["msg_type"], "input_request")
             # The question is there before its user is asked.
             self.assertIn("How old? ", self.outputs_until("?"))
             self.kc.input("42")
-            self.assertEqual(self.get_non_kernel_info_reply(timeout=15)["content"]["status"], "ok")
-            while (message := self.kc.get_iopub_msg(timeout=15))["msg_type"] != "execute_result":
+            self.assertEqual(self.get_non_kernel_info_reply(timeout=PATIENCE)["content"]["status"], "ok")
+            while (message := self.kc.get_iopub_msg(timeout=PATIENCE))["msg_type"] != "execute_result":
                 pass
             self.assertEqual(message["content"]["data"]["text/plain"], "42")
 
     def test_clients_without_input_get_an_error(self):
         self.kc.execute("#include <cstdio>\ngetchar();", allow_stdin=False)
-        self.assertEqual(self.get_non_kernel_info_reply(timeout=15)["content"]["ename"], "NoInput")
+        self.assertEqual(self.get_non_kernel_info_reply(timeout=PATIENCE)["content"]["ename"], "NoInput")
 
 
 class EndTests(unittest.TestCase):
@@ -127,7 +131,7 @@ class EndTests(unittest.TestCase):
             for end in [lambda km: km.shutdown_kernel(), lambda km: os.kill(km.provisioner.pid, 9)]:
                 manager, client = start_new_kernel(kernel_name="linkjit-cpp")
                 client.execute(code)
-                while client.get_iopub_msg(timeout=15)["msg_type"] not in ("stream", "execute_result"):
+                while client.get_iopub_msg(timeout=PATIENCE)["msg_type"] not in ("stream", "execute_result"):
                     pass
                 children = descendants(manager.provisioner.pid)
                 self.assertGreaterEqual(len(children), 2)

@@ -27,7 +27,7 @@ class NotebookTests(unittest.TestCase):
         notebook = nbformat.read(NOTEBOOK, as_version=4)
         cells = notebook.cells
         expected = [outputs(cell) for cell in cells]
-        client = NotebookClient(notebook, timeout=30, allow_errors=True)
+        client = NotebookClient(notebook, timeout=120, allow_errors=True)
         order = list(range(len(cells)))
         generator = random.Random(13)
         with client.setup_kernel():
