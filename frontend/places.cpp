@@ -53,10 +53,10 @@ std::vector<Defined> definedIn(const llvm::object::ObjectFile &File) {
   return Found;
 }
 
-/// Functions that clang makes for statements and initializers.
+/// Functions that clang makes for statements and initializers, and those of the prelude.
 bool isOfInput(llvm::StringRef Name) {
   return Name.contains("__stmts__") || Name.starts_with("_GLOBAL__") || Name.contains("__cxx_global_var_init") ||
-         Name.starts_with("??__E") || Name.starts_with("__linkjit_");
+         Name.starts_with("??__E") || Name.contains("__linkjit_");
 }
 
 } // namespace

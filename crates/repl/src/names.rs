@@ -2,8 +2,6 @@
 
 /// The names of objects of inputs begin so, as the compiler calls these.
 pub(crate) const INPUT: &str = "input ";
-/// The prelude is the first of them.
-pub(crate) const PRELUDE_FILE: &str = "input 0";
 /// The names of the bodies of functions that are called through a pointer end so.
 pub(crate) const BODY: &str = ".body";
 /// Inputs that declare something again are in inline namespaces that are called so.

@@ -4,7 +4,7 @@ use linkjit::ExecAddr;
 
 use crate::error::Result;
 use crate::frontend::Place;
-use crate::names::{BODY, INPUT, PRELUDE_FILE};
+use crate::names::{BODY, INPUT};
 use crate::repl::Repl;
 
 impl Repl {
@@ -24,7 +24,7 @@ impl Repl {
             let function = linkjit::demangle(function.strip_suffix(BODY).unwrap_or(&function));
             let place = if file.is_empty() { String::new() } else { format!("{file}:{line}") };
             let text = match innermost {
-                _ if file == PRELUDE_FILE || function.len() + place.len() == 0 => continue,
+                _ if function.is_empty() && place.is_empty() => continue,
                 Some(innermost) if is_input => format!("{innermost}, from {place}"),
                 Some(_) => continue,
                 None => [function, place].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "),
