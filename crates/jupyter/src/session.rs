@@ -82,7 +82,7 @@ pub(crate) fn start(setup: &Setup, streams: &Arc<Streams>, reins: &Reins) -> lin
         mark: Some(streams.mark()),
         arguments: setup.clang.clone(),
         front_end: None,
-        headers: linkjit_repl::headers_directory(),
+        cache: linkjit_repl::cache_directory(),
     };
     let under_wine = needs_wine(setup.target.as_deref());
     let (streams, place) = (streams.clone(), reins.remote.clone());

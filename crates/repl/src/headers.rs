@@ -19,15 +19,14 @@ const MOST: usize = 16;
 /// Headers that are parsed faster are not worth a file.
 const WORTH: Duration = Duration::from_millis(100);
 
-/// The directory for precompiled headers, if there is one and they are not switched off.
+/// The directory of the user's cache, if there is one and it is not switched off.
 #[must_use]
-pub fn headers_directory() -> Option<PathBuf> {
-    let cache = match std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
-        Some(value) if value == "off" => return None,
-        Some(directory) => directory.into(),
-        None => ObjectCache::default_directory()?,
-    };
-    Some(cache.join("headers"))
+pub fn cache_directory() -> Option<PathBuf> {
+    match std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
+        Some(value) if value == "off" => None,
+        Some(directory) => Some(directory.into()),
+        None => ObjectCache::default_directory(),
+    }
 }
 
 /// The headers that a session has included before anything else.
@@ -35,6 +34,8 @@ pub fn headers_directory() -> Option<PathBuf> {
 pub(crate) struct Headers {
     /// `None` if nothing is kept.
     directory: Option<PathBuf>,
+    /// Has objects of what depends on no headers; `None` if options name some.
+    objects: Option<ObjectCache>,
     /// All that decides about the files but the headers.
     compiler: Vec<Vec<u8>>,
     /// The directives so far.
@@ -44,10 +45,12 @@ pub(crate) struct Headers {
 }
 
 impl Headers {
-    /// Headers for a front end that is started so.
-    pub(crate) fn new(directory: Option<PathBuf>, program: &Path, arguments: &[OsString]) -> Self {
-        let has_own = arguments.iter().any(|argument| argument.to_string_lossy().contains("-pch"));
-        let directory = directory.filter(|path| !has_own && make(path));
+    /// Headers for a front end that is started so, kept in the directory of a cache.
+    pub(crate) fn new(cache: Option<PathBuf>, program: &Path, arguments: &[OsString]) -> Self {
+        let has = |part: &str| arguments.iter().any(|argument| argument.to_string_lossy().contains(part));
+        let objects = cache.as_ref().filter(|_| !["-include", "-imacros", "@"].into_iter().any(has));
+        let objects = objects.and_then(|cache| ObjectCache::in_directory(cache, ObjectCache::DEFAULT_LIMIT).ok());
+        let directory = cache.map(|cache| cache.join("headers")).filter(|path| !has("-pch") && make(path));
         // Another version of the program may be another compiler.
         let stamp = fs::metadata(program).map(|metadata| format!("{:?} {}", metadata.modified().ok(), metadata.len()));
         let mut compiler =
@@ -57,7 +60,7 @@ impl Headers {
         // Relative folders.
         compiler.push(std::env::current_dir().unwrap_or_default().into_os_string().into_encoded_bytes());
         let is_open = directory.is_some();
-        Self { directory, compiler, directives: String::new(), is_open }
+        Self { directory, objects, compiler, directives: String::new(), is_open }
     }
 
     /// Takes the headers of an input that is to come; returns whether there are any that matter.
@@ -122,9 +125,23 @@ impl Headers {
         });
     }
 
+    /// The object of an earlier session for a text that includes nothing.
+    pub(crate) fn kept_object(&self, text: &str) -> Option<Vec<u8>> {
+        self.objects.as_ref()?.get(&self.key(text)).map(|object| object.to_vec())
+    }
+
+    pub(crate) fn keep_object(&self, text: &str, object: &[u8]) {
+        if let Some(objects) = &self.objects {
+            objects.insert(&self.key(text), object);
+        }
+    }
+
+    fn key(&self, text: &str) -> CacheKey {
+        CacheKey::of(self.compiler.iter().map(Vec::as_slice).chain([text.as_bytes()]))
+    }
+
     fn path(&self) -> Option<PathBuf> {
-        let parts = self.compiler.iter().map(Vec::as_slice).chain([self.directives.as_bytes()]);
-        Some(self.directory.as_ref()?.join(format!("{}.pch", CacheKey::of(parts))))
+        Some(self.directory.as_ref()?.join(format!("{}.pch", self.key(&self.directives))))
     }
 
     /// Removes the files that were not used for the longest time.

@@ -30,7 +30,7 @@ mod wire;
 pub use brackets::{Shape, shape};
 pub use error::{Error, Result};
 pub use frontend::{Completion, Completions, Highlight, TokenKind};
-pub use headers::headers_directory;
+pub use headers::cache_directory;
 pub use interrupt::Interrupt;
 pub use prelude::PRELUDE;
 pub use repl::{Failure, Options, Outcome, Repl, StartJit};

@@ -17,9 +17,9 @@ use crate::history::{Accepted, Input};
 use crate::interrupt::Interrupt;
 use crate::libraries;
 use crate::names::{INPUT, NAMESPACE, without_namespaces};
-use crate::prelude::PRELUDE;
+use crate::prelude::{PRELUDE, Prelude};
 use crate::results::{Display, Mark, Value};
-use crate::runner::{Prelude, Runner, Way};
+use crate::runner::{Runner, Way};
 use crate::snapshots::Snapshots;
 
 /// Clang may take long for templates, but not for ever.
@@ -38,8 +38,8 @@ pub struct Options {
     pub arguments: Vec<OsString>,
     /// The program of the front end, if it is not to be searched.
     pub front_end: Option<PathBuf>,
-    /// The directory where precompiled headers are kept; `None` if they are not.
-    pub headers: Option<PathBuf>,
+    /// The directory of a cache, where precompiled headers are kept; `None` if they are not.
+    pub cache: Option<PathBuf>,
 }
 
 /// Starts an executor and a session with it, anew each time when the last one has ended.
@@ -156,16 +156,10 @@ impl Repl {
         arguments.extend(options.color.then(|| "--color".into()));
         arguments.extend(options.arguments);
         let asked = Arc::new(AtomicU32::new(0));
-        let headers = Headers::new(options.headers, &program, &arguments);
+        let headers = Headers::new(options.cache, &program, &arguments);
         let invocation = Invocation { program, arguments, headers: None, limit: COMPILE_LIMIT };
         let mut front_end = FrontEnd::start(invocation, asked.clone())?;
-        let input = Input::new(PRELUDE);
-        let prelude = match front_end.input(&input, true)? {
-            Answer::Accepted(Compiled { object, entry, .. }) => Prelude { object, entry },
-            Answer::Rejected(diagnostics) | Answer::Redefines { diagnostics, .. } => {
-                return Err(Error::NotRepeated(diagnostics));
-            }
-        };
+        let prelude = Prelude::compile(&mut front_end, &headers)?;
         let (jit, remote) = start().map_err(Error::NoExecutor)?;
         let interrupt = Interrupt::new(asked);
         interrupt.is_for(Some(&remote));
@@ -177,7 +171,12 @@ impl Repl {
             start,
             mark: options.mark,
             prelude,
-            history: vec![Accepted { input, tracker: None, object: Vec::new(), undo: String::new() }],
+            history: vec![Accepted {
+                input: Input::new(PRELUDE),
+                tracker: None,
+                object: Vec::new(),
+                undo: String::new(),
+            }],
             lost: Vec::new(),
             libraries: Vec::new(),
             serial: 0,

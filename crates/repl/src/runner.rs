@@ -6,6 +6,7 @@ use linkjit::{ExecAddr, ExecRange, Executor, Jit, ResourceTracker, Source};
 use linkjit_remote::Remote;
 
 use crate::error::{Error, Result};
+use crate::prelude::Prelude;
 use crate::results::{Mark, Results};
 
 /// Runs an entry and puts its results into the window (prelude/transfer.h).
@@ -22,14 +23,6 @@ const WINDOW: &str = "__linkjit_repl_window";
 const ROOM: u64 = 4096;
 /// Results are no longer. The target may say anything.
 const LIMIT: u64 = 64 << 20;
-
-/// What is linked before the first input.
-#[derive(Debug)]
-pub(crate) struct Prelude {
-    pub(crate) object: Vec<u8>,
-    /// Initializes variables of headers that options name; empty if there are none.
-    pub(crate) entry: String,
-}
 
 /// A session with an executor, in which the prelude is linked.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
         mark: None,
         arguments: arguments_of(&options)?,
         front_end: None,
-        headers: linkjit_repl::headers_directory(),
+        cache: linkjit_repl::cache_directory(),
     };
     let (code, files, libraries) = (options.code.clone(), options.files.clone(), options.libraries.clone());
     let mut repl = Repl::start(clang, starter(options)?)?;
