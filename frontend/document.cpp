@@ -93,12 +93,9 @@ void describe(NamedDecl *D, CompilerInstance &Compiler, llvm::raw_ostream &Out) 
   Out << StringRef(Text).trim() << ";\n";
 }
 
-/// The definition of a macro; false if there is none of that name.
-bool describeMacro(CompilerInstance &Compiler, StringRef Name, llvm::raw_ostream &Out) {
+/// The definition of a macro.
+void describeMacro(CompilerInstance &Compiler, const MacroInfo *Macro, StringRef Name, llvm::raw_ostream &Out) {
   Preprocessor &PP = Compiler.getPreprocessor();
-  const MacroInfo *Macro = PP.getMacroInfo(PP.getIdentifierInfo(Name));
-  if (!Macro)
-    return false;
   Out << "#define " << Name;
   if (Macro->isFunctionLike()) {
     llvm::ListSeparator Comma;
@@ -113,21 +110,36 @@ bool describeMacro(CompilerInstance &Compiler, StringRef Name, llvm::raw_ostream
     Out << PP.getSpelling(T);
   }
   Out << '\n';
-  return true;
+}
+
+/// The number of the input that a place is in, 0 if it is in none.
+uint32_t inputOf(const SourceManager &Files, SourceLocation Place) {
+  PresumedLoc Presumed = Files.getPresumedLoc(Files.getExpansionLoc(Place));
+  StringRef Name = Presumed.isValid() ? Presumed.getFilename() : "";
+  uint32_t Number = 0;
+  return Name.consume_front("input ") && !Name.getAsInteger(10, Number) ? Number : 0;
 }
 
 } // namespace
 
-std::string documentationOf(CompilerInstance &Compiler, StringRef Name) {
-  std::string Text;
-  llvm::raw_string_ostream Out(Text);
+Documentation documentationOf(CompilerInstance &Compiler, StringRef Name) {
+  Documentation Found;
+  llvm::raw_string_ostream Out(Found.Text);
   Name = Name.trim();
   if (Name.empty())
-    return Text;
-  describeMacro(Compiler, Name, Out);
-  for (NamedDecl *D : lookUp(Compiler.getSema(), Name))
+    return Found;
+  const SourceManager &Files = Compiler.getSourceManager();
+  Preprocessor &PP = Compiler.getPreprocessor();
+  if (const MacroInfo *Macro = PP.getMacroInfo(PP.getIdentifierInfo(Name))) {
+    describeMacro(Compiler, Macro, Name, Out);
+    Found.Input = inputOf(Files, Macro->getDefinitionLoc());
+  }
+  for (NamedDecl *D : lookUp(Compiler.getSema(), Name)) {
     describe(D, Compiler, Out);
-  return Text;
+    for (Decl *Each : D->redecls())
+      Found.Input = std::max(Found.Input, inputOf(Files, Each->getLocation()));
+  }
+  return Found;
 }
 
 } // namespace linkjit

@@ -3,6 +3,7 @@
 #define LINKJIT_FRONTEND_DOCUMENT_H
 
 #include "llvm/ADT/StringRef.h"
+#include <cstdint>
 #include <string>
 
 namespace clang {
@@ -11,8 +12,15 @@ class CompilerInstance;
 
 namespace linkjit {
 
-/// The declarations that a name such as `std::vector` finds, each with its comment.
-std::string documentationOf(clang::CompilerInstance &Compiler, llvm::StringRef Name);
+struct Documentation {
+  /// The declarations, each with its comment.
+  std::string Text;
+  /// The number of the last input that declares the name, 0 if none does.
+  uint32_t Input = 0;
+};
+
+/// Finds a name such as `std::vector`.
+Documentation documentationOf(clang::CompilerInstance &Compiler, llvm::StringRef Name);
 
 } // namespace linkjit
 

@@ -66,6 +66,7 @@ int main(int Count, char **Arguments) {
   llvm::InitializeAllTargetMCs();
   llvm::InitializeAllAsmPrinters();
   llvm::InitializeAllAsmParsers();
+  llvm::InitializeAllDisassemblers();
   llvm::ArrayRef<const char *> Given(Arguments, Count);
   if (Count > 2 && llvm::StringRef(Given[1]) == "--precompile") {
     ::setpriority(PRIO_PROCESS, 0, 19);

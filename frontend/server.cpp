@@ -1,6 +1,7 @@
 #include "server.h"
 
 #include "complete.h"
+#include "disassemble.h"
 #include "document.h"
 #include "highlight.h"
 #include "places.h"
@@ -71,6 +72,8 @@ void Server::handle(const Frame &Request) {
     return sendText('L', Clang.Made->listing(Fields.string()));
   case 'W':
     return locate(Fields);
+  case 'M':
+    return machineCode(Fields);
   default:
     refuse("a request of an unknown kind");
   }
@@ -268,9 +271,25 @@ void Server::locate(FieldReader Fields) {
 void Server::document(FieldReader Fields) {
   StringRef Name = Fields.string();
   std::string Reply = Earlier.aside([&](llvm::function_ref<void(const std::string &)> Finish) {
-    Finish(documentationOf(Clang.instance(), Name));
+    Documentation Found = documentationOf(Clang.instance(), Name);
+    Finish(FieldWriter().string(Found.Text).number(Found.Input).payload());
   });
-  sendText('D', Reply);
+  FieldWriter Nothing;
+  Nothing.string("").number(0);
+  send('D', Reply.empty() ? Nothing : FieldWriter(Reply));
+}
+
+void Server::machineCode(FieldReader Fields) {
+  uint64_t Address = Fields.number();
+  Address |= static_cast<uint64_t>(Fields.number()) << 32;
+  std::vector<Instruction> Found = disassemble(Clang.instance().getTarget(), Address, Fields.string());
+  FieldWriter List;
+  List.number(static_cast<uint32_t>(Found.size()));
+  for (const Instruction &Each : Found) {
+    List.number(static_cast<uint32_t>(Each.Offset)).string(Each.Text);
+    List.number(static_cast<uint32_t>(Each.Target)).number(static_cast<uint32_t>(Each.Target >> 32));
+  }
+  send('M', List);
 }
 
 } // namespace linkjit

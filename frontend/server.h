@@ -30,6 +30,7 @@ private:
   void typeOf(FieldReader Fields);
   void document(FieldReader Fields);
   void locate(FieldReader Fields);
+  void machineCode(FieldReader Fields);
   void send(char Kind, const FieldWriter &Fields);
   void sendState();
   void sendText(char Kind, llvm::StringRef Text);

@@ -1,5 +1,7 @@
 //! Commands: inputs that begin with `%`, and those of cling that begin with a dot.
 
+use std::io::Read;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use linkjit::Linkage;
@@ -7,7 +9,7 @@ use linkjit::Linkage;
 use crate::error::Result;
 use crate::libraries;
 use crate::names::{INPUT, is_body, without_namespaces};
-use crate::repl::{Failure, Outcome, Repl};
+use crate::repl::{Failure, Outcome, Repl, Wish};
 
 /// The text of `%help`.
 const HELP: &str = "\
@@ -24,11 +26,14 @@ or has open brackets goes on.
   %doc NAME         its declarations and their comments
   %time INPUT       run it, and say how long that took
   %ir FUNCTION      LLVM IR of a function that was compiled lately
+  %disasm FUNCTION  its machine code, as it is linked
   %who              functions and variables that inputs have defined
+  %edit             edit the last input, and run the result; %edit NAME takes the input that declares a name
   %save FILE        write the inputs into a file, which %load takes
+  %exec COMMAND     run a command of this system's shell
   %rerun            run the inputs again that were lost with their process
   %reset            forget everything
-  %target           the target that inputs are compiled for
+  %target           the target that inputs are compiled for; %target mingw begins anew for another one
   %quit             leave (cling: .q)
 ";
 
@@ -67,12 +72,23 @@ impl Repl {
                 let text = format!("{:.1} ms\n", begin.elapsed().as_secs_f64() * 1e3);
                 Ok(Outcome { text: outcome.text.clone() + &text, ..outcome })
             }
+            "disasm" => {
+                let text = self.disassembly(argument)?;
+                found(text, || format!("no function is called '{argument}'"))
+            }
+            "edit" => Ok(match self.input_of(argument)? {
+                Some(text) => wish(Wish::Edit(text)),
+                None if argument.is_empty() => failed("there is no input yet to edit".into()),
+                None => failed(format!("no input declares '{argument}'")),
+            }),
+            "exec" => Ok(run_command(argument)),
             "who" => said(self.definitions()?),
             "save" => self.save(argument),
             "rerun" => self.rerun_all(),
             "reset" => self.reset().map(|()| Outcome::default()),
-            "target" => said(format!("{}\n", self.target())),
-            "quit" => Ok(Outcome { quits: true, ..Outcome::default() }),
+            "target" if argument.is_empty() => said(format!("{}\n", self.target())),
+            "target" => Ok(wish(Wish::Target(argument.into()))),
+            "quit" => Ok(wish(Wish::Quit)),
             _ => Ok(failed(format!("there is no command '%{command}': %help lists them"))),
         }
     }
@@ -142,6 +158,9 @@ impl Repl {
 
 /// The command of a line, and what follows it.
 fn command_of(line: &str) -> Option<(&str, &str)> {
+    if let Some(command) = line.strip_prefix(".!") {
+        return Some(("exec", command.trim()));
+    }
     if let Some(rest) = line.strip_prefix('%') {
         let (command, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         return Some((command, argument.trim()));
@@ -172,6 +191,38 @@ fn found(text: String, missing: impl FnOnce() -> String) -> Result<Outcome> {
     Ok(if text.is_empty() { failed(missing()) } else { Outcome { text, ..Outcome::default() } })
 }
 
+fn wish(wish: Wish) -> Outcome {
+    Outcome { wish: Some(wish), ..Outcome::default() }
+}
+
+fn run_command(command: &str) -> Outcome {
+    match output_of(command) {
+        Ok((output, status)) => {
+            let mut text = String::from_utf8_lossy(&output).into_owned();
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            let failure = (!status.success()).then(|| Failure::Command(format!("the command has ended: {status}")));
+            Outcome { text, failure, ..Outcome::default() }
+        }
+        Err(error) => failed(format!("the shell can't be started: {error}")),
+    }
+}
+
+/// Runs a command of the shell to its end. It has nothing to read: input is for the session.
+fn output_of(command: &str) -> std::io::Result<(Vec<u8>, ExitStatus)> {
+    let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+    let (mut reader, writer) = std::io::pipe()?;
+    let mut shell = Command::new(shell);
+    shell.args([flag, command]).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = shell.spawn()?;
+    // It has the other ends of the pipe.
+    drop(shell);
+    let mut output = Vec::new();
+    reader.read_to_end(&mut output)?;
+    Ok((output, child.wait()?))
+}
+
 fn failed(why: String) -> Outcome {
     Outcome { failure: Some(Failure::Command(why)), ..Outcome::default() }
 }
@@ -184,6 +235,7 @@ mod tests {
     fn commands_are_told_from_inputs() {
         assert_eq!(command_of("%lib  -lz "), Some(("lib", "-lz")));
         assert_eq!(command_of(".q"), Some(("quit", "")));
+        assert_eq!(command_of(".! ls -l"), Some(("exec", "ls -l")));
         assert_eq!(command_of(".5 + x"), None);
         assert_eq!(command_of("x % 3"), None);
     }

@@ -94,6 +94,16 @@ pub(crate) struct Compiled {
     pub(crate) undo: String,
 }
 
+/// An instruction of linked code.
+#[derive(Debug)]
+pub(crate) struct Instruction {
+    /// Its distance from the beginning of the code.
+    pub(crate) offset: u64,
+    pub(crate) text: String,
+    /// The address that it jumps to, calls, or has its operand at; 0 if there is none.
+    pub(crate) target: u64,
+}
+
 /// The words that may stand in place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completions {
@@ -278,9 +288,11 @@ impl FrontEnd {
         reply.fields().list(token).map_err(protocol)
     }
 
-    /// The declarations of a name, with their comments.
-    pub(crate) fn documentation(&mut self, name: &str) -> Result<String> {
-        self.ask(&Frame::new(b'D').text(name), b'D')?.fields().text().map_err(protocol)
+    /// The declarations of a name, with their comments, and the number of the last input that declares it.
+    pub(crate) fn documentation(&mut self, name: &str) -> Result<(String, usize)> {
+        let reply = self.ask(&Frame::new(b'D').text(name), b'D')?;
+        let mut fields = reply.fields();
+        fields.text().and_then(|text| Ok((text, fields.number()? as usize))).map_err(protocol)
     }
 
     /// LLVM IR of a function; empty if there is none.
@@ -296,6 +308,16 @@ impl FrontEnd {
             Ok(Place { function: fields.text()?, file: fields.text()?, line: fields.number()? })
         };
         place(&mut fields).map_err(protocol)
+    }
+
+    /// The instructions of code that is at an address.
+    pub(crate) fn disassemble(&mut self, address: u64, code: &[u8]) -> Result<Vec<Instruction>> {
+        let reply = self.ask(&Frame::new(b'M').address(address).bytes(code), b'M')?;
+        let instruction = |fields: &mut Fields<'_>| {
+            let offset = u64::from(fields.number()?);
+            Ok(Instruction { offset, text: fields.text()?, target: fields.address()? })
+        };
+        reply.fields().list(instruction).map_err(protocol)
     }
 
     /// Asks, and waits for the reply. After an error a new front end is asked, which knows no inputs: one of whose processes

@@ -11,6 +11,7 @@
 
 mod brackets;
 mod commands;
+mod disassembly;
 mod error;
 mod frontend;
 mod headers;
@@ -33,6 +34,6 @@ pub use frontend::{Completion, Completions, Highlight, TokenKind};
 pub use headers::cache_directory;
 pub use interrupt::Interrupt;
 pub use prelude::PRELUDE;
-pub use repl::{Failure, Options, Outcome, Repl, StartJit};
+pub use repl::{Failure, Options, Outcome, Repl, StartJit, Wish};
 pub use results::{Display, Form, Mark, Marked, Value};
 pub use start::{needs_wine, starter, triple};

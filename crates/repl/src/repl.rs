@@ -78,8 +78,19 @@ pub struct Outcome {
     pub displays: Vec<Display>,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// What a command wants of the program that has the session.
+    pub wish: Option<Wish>,
+}
+
+/// Things that commands ask for, and that a session can't do by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
     /// The user wants to leave.
-    pub quits: bool,
+    Quit,
+    /// The user wants to edit this text; the result is an input.
+    Edit(String),
+    /// The user wants to go on with a new session, for this target.
+    Target(String),
 }
 
 /// Reasons why an input failed. The session goes on.
@@ -534,7 +545,15 @@ impl Repl {
     /// # Errors
     /// As [`Repl::complete`].
     pub fn documentation(&mut self, name: &str) -> Result<String> {
-        none_if_crashed(self.front_end()?.documentation(name), String::new())
+        none_if_crashed(self.front_end()?.documentation(name), (String::new(), 0)).map(|(text, _)| text)
+    }
+
+    /// The last input, or the last one that declares a name.
+    pub(crate) fn input_of(&mut self, name: &str) -> Result<Option<String>> {
+        let at = if name.is_empty() { self.history.len() - 1 } else { self.front_end()?.documentation(name)?.1 };
+        // The first is the prelude.
+        let input = self.history.get(at).filter(|_| at > 0);
+        Ok(input.map(|accepted| accepted.input.text.clone()))
     }
 
     /// The inputs that were accepted, in their order.

@@ -27,11 +27,17 @@ impl Frame {
         self
     }
 
-    /// A text of more bytes than a frame may have is refused when the frame is sent.
+    /// Two numbers: the lower half comes first.
+    pub(crate) fn address(mut self, address: u64) -> Self {
+        self.payload.extend(address.to_le_bytes());
+        self
+    }
+
     pub(crate) fn text(self, text: &str) -> Self {
         self.bytes(text.as_bytes())
     }
 
+    /// More bytes than a frame may have are refused when the frame is sent.
     pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
         let mut frame = self.number(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         frame.payload.extend(bytes);
@@ -94,6 +100,11 @@ impl Fields<'_> {
         Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
+    pub(crate) fn address(&mut self) -> io::Result<u64> {
+        let low = self.number()?;
+        Ok(u64::from(self.number()?) << 32 | u64::from(low))
+    }
+
     pub(crate) fn bytes(&mut self) -> io::Result<&[u8]> {
         let length = self.number()?;
         self.take(length as usize)
@@ -131,13 +142,15 @@ mod tests {
 
     #[test]
     fn fields_are_read_as_they_were_written() {
-        let frame = Frame::new(b'I').flag(true).number(7).text("ä").texts(&["a".into(), String::new()]);
+        let frame =
+            Frame::new(b'I').flag(true).number(7).address(1 << 33 | 5).text("ä").texts(&["a".into(), String::new()]);
         let mut stream = Vec::new();
         frame.write_to(&mut stream).expect("memory");
         let read = Frame::read_from(&mut &*stream).expect("whole").expect("a frame");
         let mut fields = read.fields();
         assert_eq!(read.kind, b'I');
         assert_eq!((fields.byte().unwrap(), fields.number().unwrap()), (1, 7));
+        assert_eq!(fields.address().unwrap(), 1 << 33 | 5);
         assert_eq!((fields.text().unwrap(), fields.texts().unwrap()), ("ä".into(), vec!["a".into(), String::new()]));
         assert!(fields.byte().is_err());
     }

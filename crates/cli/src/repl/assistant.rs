@@ -1,30 +1,30 @@
 //! Helps the user who types: completion, colours, several lines.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 
-use linkjit_repl::{Highlight, Outcome, Repl, Shape, TokenKind, shape};
+use linkjit_repl::{Highlight, Shape, TokenKind, shape};
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
-use super::has_colors;
+use super::{Session, has_colors};
 
 /// The session, as the editor asks it.
 pub(super) struct Assistant<'a> {
-    repl: RefCell<&'a mut Repl>,
+    session: RefCell<&'a mut Session>,
     has_colors: bool,
 }
 
 impl<'a> Assistant<'a> {
-    pub(super) fn new(repl: &'a mut Repl) -> Self {
-        Self { repl: RefCell::new(repl), has_colors: has_colors() }
+    pub(super) fn new(session: &'a mut Session) -> Self {
+        Self { session: RefCell::new(session), has_colors: has_colors() }
     }
 
-    pub(super) fn execute(&self, input: &str) -> linkjit_repl::Result<Outcome> {
-        self.repl.borrow_mut().execute(input)
+    pub(super) fn session(&self) -> RefMut<'_, &'a mut Session> {
+        self.session.borrow_mut()
     }
 }
 
@@ -39,7 +39,9 @@ impl Completer for Assistant<'_> {
 
     fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
         // A user who types should not be interrupted: the next input says what is wrong.
-        let Ok(found) = self.repl.borrow_mut().complete(line, position) else { return Ok((position, Vec::new())) };
+        let Ok(found) = self.session.borrow_mut().repl.complete(line, position) else {
+            return Ok((position, Vec::new()));
+        };
         let pair = |completion: linkjit_repl::Completion| {
             let linkjit_repl::Completion { text, detail } = completion;
             let display = if detail.is_empty() { text.clone() } else { format!("{text}  {detail}") };
@@ -64,7 +66,7 @@ impl Highlighter for Assistant<'_> {
         if !self.has_colors {
             return Cow::Borrowed(line);
         }
-        let tokens = self.repl.borrow_mut().highlight(line);
+        let tokens = self.session.borrow_mut().repl.highlight(line);
         tokens.map_or(Cow::Borrowed(line), |tokens| Cow::Owned(colored(line, &tokens)))
     }
 

@@ -2,14 +2,19 @@
 
 #[cfg(unix)]
 mod assistant;
+#[cfg(unix)]
+mod editing;
 mod options;
 #[cfg(unix)]
 mod terminal;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use linkjit_repl::{Failure as InputFailure, Form, Options, Outcome, Repl, Shape, StartJit, needs_wine, shape};
+use linkjit_repl::{
+    Failure as InputFailure, Form, Interrupt, Options, Outcome, Repl, Shape, StartJit, Wish, needs_wine, shape,
+};
 
 pub(crate) use options::{HELP, ReplOptions, for_clap};
 
@@ -19,41 +24,29 @@ use crate::crt;
 use crate::executor;
 use crate::report::Failure;
 
+/// The target that is this system.
+const HOST: &str = "host";
+
 /// Runs inputs until there are no more; returns the exit code.
 pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
     let is_terminal = io::stdin().is_terminal();
-    let clang = Options {
-        target: options.target.clone(),
-        color: io::stderr().is_terminal() && has_colors(),
-        mark: None,
-        arguments: arguments_of(&options)?,
-        front_end: None,
-        cache: linkjit_repl::cache_directory(),
-    };
-    let (code, files, libraries) = (options.code.clone(), options.files.clone(), options.libraries.clone());
-    let mut repl = Repl::start(clang, starter(options)?)?;
+    let files = options.files.iter().map(|file| format!("%load {}", file.display()));
+    let given: Vec<_> = files.chain(options.code.iter().cloned()).collect();
+    let mut session = Session::start(options)?;
     #[cfg(unix)]
-    end_at_interrupts(&repl, is_terminal && files.is_empty() && code.is_empty())?;
-    let mut shown = Shown::default();
-    for library in libraries {
-        let added = repl.add_library(&format!("-l{library}"))?;
-        shown.show(added)?;
-    }
-    if shown.has_failed {
+    end_at_interrupts(&session, is_terminal && given.is_empty())?;
+    if session.shown.has_failed {
         return Ok(FAILURE);
     }
-    let files = files.iter().map(|file| format!("%load {}", file.display()));
-    let given: Vec<_> = files.chain(code).collect();
-    if !given.is_empty() {
-        for input in given {
-            if !shown.show(repl.execute(&input)?)? || shown.has_failed {
-                break;
-            }
-        }
-    } else {
-        read(&mut repl, &mut shown, is_terminal)?;
+    if given.is_empty() {
+        read(&mut session, is_terminal)?;
     }
-    finish(repl, &shown, is_terminal)
+    for input in given {
+        if session.run(&input)?.is_some() || session.shown.has_failed {
+            break;
+        }
+    }
+    session.finish(is_terminal)
 }
 
 /// The user's, then the directories of headers that go with the C runtime.
@@ -64,57 +57,121 @@ fn arguments_of(options: &ReplOptions) -> Result<Vec<OsString>, Failure> {
 }
 
 /// Has inputs run where they are asked to.
-fn starter(options: ReplOptions) -> Result<StartJit, Failure> {
-    let kind = match options.executor {
+fn starter(options: &ReplOptions) -> Result<StartJit, Failure> {
+    let kind = match options.executor.clone() {
         Some(ExecutorKind::InProcess) | None if needs_wine(options.target.as_deref()) => ExecutorKind::Wine,
         // A crash is not to take this process along.
         Some(ExecutorKind::InProcess) | None => ExecutorKind::Child,
         Some(kind) => kind,
     };
     let crt = options.crt.as_ref().map(|crt| crt::provider(Some(crt), false)).transpose()?;
-    Ok(linkjit_repl::starter(options.target, crt, move || {
+    Ok(linkjit_repl::starter(options.target.clone(), crt, move || {
         let remote = executor::start_as(&kind).map_err(|failure| failure.to_string())?;
         Ok(remote.ok_or("inputs run in another process")?)
     }))
 }
 
+/// A session, as the command line wants it.
+struct Session {
+    options: ReplOptions,
+    repl: Repl,
+    /// The one of the session at hand.
+    interrupt: Arc<Mutex<Interrupt>>,
+    shown: Shown,
+}
+
+impl Session {
+    fn start(options: ReplOptions) -> Result<Self, Failure> {
+        let repl = start(&options)?;
+        let interrupt = Arc::new(Mutex::new(repl.interrupt()));
+        let mut this = Self { options, repl, interrupt, shown: Shown::default() };
+        this.add_libraries()?;
+        Ok(this)
+    }
+
+    fn add_libraries(&mut self) -> Result<(), Failure> {
+        for library in &self.options.libraries {
+            let added = self.repl.add_library(&format!("-l{library}"))?;
+            self.shown.show(added)?;
+        }
+        Ok(())
+    }
+
+    /// Runs an input and shows what has become of it. Returns what the user wants next, if that is not another input.
+    fn run(&mut self, input: &str) -> Result<Option<Wish>, Failure> {
+        let outcome = self.repl.execute(input)?;
+        let wish = self.shown.show(outcome)?;
+        let Some(Wish::Target(target)) = wish else { return Ok(wish) };
+        // One that can't be started leaves the session as it is.
+        if let Err(failure) = self.change_target(&target) {
+            self.shown.fail(&failure.to_string());
+        }
+        Ok(None)
+    }
+
+    /// Goes on with a new session, for which nothing was typed yet.
+    fn change_target(&mut self, target: &str) -> Result<(), Failure> {
+        let before = self.options.target.clone();
+        self.options.target = (target != HOST).then(|| linkjit_repl::triple(target));
+        let repl = start(&self.options).inspect_err(|_| self.options.target = before)?;
+        *self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = repl.interrupt();
+        std::mem::replace(&mut self.repl, repl).close()?;
+        self.add_libraries()
+    }
+
+    /// Ends the program as it would end by itself.
+    fn finish(self, is_terminal: bool) -> Result<i32, Failure> {
+        if let Some(code) = self.shown.exited {
+            return Ok(code);
+        }
+        let code = self.repl.close()?.unwrap_or(0);
+        let failed = if self.shown.has_failed && !is_terminal { FAILURE } else { 0 };
+        Ok(if code == 0 { failed } else { code })
+    }
+}
+
+fn start(options: &ReplOptions) -> Result<Repl, Failure> {
+    let clang = Options {
+        target: options.target.clone(),
+        color: io::stderr().is_terminal() && has_colors(),
+        mark: None,
+        arguments: arguments_of(options)?,
+        front_end: None,
+        cache: linkjit_repl::cache_directory(),
+    };
+    Ok(Repl::start(clang, starter(options)?)?)
+}
+
 #[cfg(unix)]
-fn read(repl: &mut Repl, shown: &mut Shown, is_terminal: bool) -> Result<(), Failure> {
-    if is_terminal { terminal::read(repl, shown) } else { read_lines(repl, shown) }
+fn read(session: &mut Session, is_terminal: bool) -> Result<(), Failure> {
+    if is_terminal { terminal::read(session) } else { read_lines(session) }
 }
 
 #[cfg(not(unix))]
-fn read(repl: &mut Repl, shown: &mut Shown, _is_terminal: bool) -> Result<(), Failure> {
-    read_lines(repl, shown)
-}
-
-/// Ends the program as it would end by itself.
-fn finish(repl: Repl, shown: &Shown, is_terminal: bool) -> Result<i32, Failure> {
-    if let Some(code) = shown.exited {
-        return Ok(code);
-    }
-    let code = repl.close()?.unwrap_or(0);
-    let failed = if shown.has_failed && !is_terminal { FAILURE } else { 0 };
-    Ok(if code == 0 { failed } else { code })
+fn read(session: &mut Session, _is_terminal: bool) -> Result<(), Failure> {
+    read_lines(session)
 }
 
 /// Reads inputs of one or several lines.
-fn read_lines(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
+fn read_lines(session: &mut Session) -> Result<(), Failure> {
     let mut text = String::new();
     for line in io::stdin().lock().split(b'\n') {
         // Comments may be in any encoding.
         text += &String::from_utf8_lossy(&line.map_err(|error| Failure::Input(error.to_string()))?);
         if text.starts_with('%') || shape(&text) == Shape::Whole {
             let input = std::mem::take(&mut text);
-            if !input.trim().is_empty() && !shown.show(repl.execute(&input)?)? {
-                return Ok(());
+            let wish = if input.trim().is_empty() { None } else { session.run(&input)? };
+            match wish {
+                None | Some(Wish::Target(_)) => {}
+                Some(Wish::Quit) => return Ok(()),
+                Some(Wish::Edit(_)) => session.shown.fail("%edit needs a terminal"),
             }
         } else {
             text.push('\n');
         }
     }
     if !text.trim().is_empty() {
-        shown.show(repl.execute(&text)?)?;
+        session.run(&text)?;
     }
     Ok(())
 }
@@ -128,8 +185,13 @@ struct Shown {
 }
 
 impl Shown {
-    /// Shows what has become of an input; returns whether the user wants to go on.
-    fn show(&mut self, outcome: Outcome) -> Result<bool, Failure> {
+    fn fail(&mut self, why: &str) {
+        self.has_failed = true;
+        say(&format!("error: {why}\n"));
+    }
+
+    /// Shows what has become of an input; returns what the user wants, if that is not another input.
+    fn show(&mut self, outcome: Outcome) -> Result<Option<Wish>, Failure> {
         let mut out = io::stdout().lock();
         // The program has written to both, too.
         say(&outcome.diagnostics);
@@ -151,11 +213,11 @@ impl Shown {
             None | Some(InputFailure::Rejected) => {}
             Some(InputFailure::Exited(code)) => {
                 self.exited = Some(code);
-                return Ok(false);
+                return Ok(Some(Wish::Quit));
             }
-            Some(failure) => say(&format!("error: {failure}\n")),
+            Some(failure) => self.fail(&failure.to_string()),
         }
-        Ok(!outcome.quits)
+        Ok(outcome.wish)
     }
 }
 
@@ -172,13 +234,13 @@ fn has_colors() -> bool {
 /// Has Ctrl-C end an input that is being compiled, and without a terminal the session, too. The terminal tells a process that
 /// runs an input itself.
 #[cfg(unix)]
-fn end_at_interrupts(repl: &Repl, stays: bool) -> Result<(), Failure> {
+fn end_at_interrupts(session: &Session, stays: bool) -> Result<(), Failure> {
     /// The exit code of programs that an interrupt has ended, as shells have it.
     const INTERRUPTED: i32 = 128 + 2;
 
-    let interrupt = repl.interrupt();
+    let interrupt = session.interrupt.clone();
     let end = move || {
-        interrupt.compiler();
+        interrupt.lock().unwrap_or_else(PoisonError::into_inner).compiler();
         if !stays {
             std::process::exit(INTERRUPTED);
         }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use linkjit_repl::Repl;
+use linkjit_repl::Wish;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 
-use super::Shown;
 use super::assistant::Assistant;
+use super::{Session, editing};
 use crate::report::Failure;
 
 /// Inputs that are remembered.
@@ -16,7 +16,7 @@ const REMEMBERED: usize = 10_000;
 const PROMPT: &str = ">>> ";
 
 /// Reads inputs and shows their outcomes until the user leaves.
-pub(super) fn read(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
+pub(super) fn read(session: &mut Session) -> Result<(), Failure> {
     let config = Config::builder()
         .max_history_size(REMEMBERED)
         .map_err(|error| unusable(&error))?
@@ -24,13 +24,13 @@ pub(super) fn read(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
         .bracketed_paste(true)
         .build();
     let mut editor = Editor::<Assistant<'_>, FileHistory>::with_config(config).map_err(|error| unusable(&error))?;
-    editor.set_helper(Some(Assistant::new(repl)));
+    editor.set_helper(Some(Assistant::new(session)));
     let remembered = history_file();
     if let Some(path) = &remembered {
         // There is none at first.
         let _none = editor.load_history(path);
     }
-    let read = read_with(&mut editor, shown);
+    let read = read_with(&mut editor);
     if let Some(path) = remembered {
         let _kept = path.parent().map(std::fs::create_dir_all);
         let _kept = editor.save_history(&path);
@@ -38,13 +38,17 @@ pub(super) fn read(repl: &mut Repl, shown: &mut Shown) -> Result<(), Failure> {
     read
 }
 
-fn read_with(editor: &mut Editor<Assistant<'_>, FileHistory>, shown: &mut Shown) -> Result<(), Failure> {
+fn read_with(editor: &mut Editor<Assistant<'_>, FileHistory>) -> Result<(), Failure> {
+    let mut edited: Option<String> = None;
     loop {
-        let input = match editor.readline(PROMPT) {
-            Ok(input) => input,
-            Err(ReadlineError::Interrupted) => continue,
-            Err(ReadlineError::Eof) => break,
-            Err(error) => return Err(unusable(&error)),
+        let input = match edited.take() {
+            Some(input) => input,
+            None => match editor.readline(PROMPT) {
+                Ok(input) => input,
+                Err(ReadlineError::Interrupted) => continue,
+                Err(ReadlineError::Eof) => break,
+                Err(error) => return Err(unusable(&error)),
+            },
         };
         if input.trim().is_empty() {
             continue;
@@ -52,8 +56,18 @@ fn read_with(editor: &mut Editor<Assistant<'_>, FileHistory>, shown: &mut Shown)
         // The history is a comfort.
         let _kept = editor.add_history_entry(&input);
         let Some(assistant) = editor.helper() else { break };
-        if !shown.show(assistant.execute(&input)?)? {
-            break;
+        // The session is free again before the editor needs it.
+        let wish = assistant.session().run(&input)?;
+        match wish {
+            None | Some(Wish::Target(_)) => {}
+            Some(Wish::Quit) => break,
+            Some(Wish::Edit(text)) => match editing::edit(&text) {
+                Ok(text) => {
+                    println!("{PROMPT}{text}");
+                    edited = Some(text);
+                }
+                Err(why) => assistant.session().shown.fail(&why),
+            },
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use linkjit_repl::{Failure, Outcome};
+use linkjit_repl::{Failure, Outcome, Wish};
 use serde_json::{Map, Value, json};
 
 use super::Kernel;
@@ -50,8 +50,13 @@ impl Kernel {
         let mut payload = Vec::new();
         let ran = inputs(code).iter().try_for_each(|input| {
             let outcome = self.run(input, request)?;
-            if outcome.quits {
-                payload.push(json!({"source": "ask_exit", "keepkernel": false}));
+            match outcome.wish {
+                None => {}
+                Some(Wish::Quit) => payload.push(json!({"source": "ask_exit", "keepkernel": false})),
+                Some(Wish::Edit(_)) => return Err(Trouble::new("Command", "%edit needs a terminal: edit the cell")),
+                Some(Wish::Target(_)) => {
+                    return Err(Trouble::new("Command", "a notebook has one target: choose another kernel"));
+                }
             }
             self.show(outcome, silent)
         });
