@@ -9,7 +9,8 @@ use linkjit::Linkage;
 use crate::error::Result;
 use crate::libraries;
 use crate::names::{INPUT, is_body, without_namespaces};
-use crate::repl::{Failure, Outcome, Repl, Wish};
+use crate::outcome::{Failure, Outcome, Wish};
+use crate::repl::Repl;
 
 /// The text of `%help`.
 const HELP: &str = "\

@@ -21,7 +21,7 @@ pub const PRELUDE: &str = concat!(
     include_str!("../prelude/values.h"),
 );
 
-/// What is linked before the first input.
+/// The code that is linked before the first input.
 #[derive(Debug)]
 pub(crate) struct Prelude {
     pub(crate) object: Vec<u8>,
