@@ -1,8 +1,8 @@
 //! The kernel: answers the requests of clients, one by one, on a thread of its own.
 
 mod execution;
+mod queue;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -16,6 +16,7 @@ use crate::questions::Answers;
 use crate::session::{self, Reins, Setup};
 use crate::sink::Sink;
 use crate::streams::Streams;
+use queue::Queue;
 
 /// Jobs for the kernel's thread.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(crate) enum Job {
 
 /// The state of a kernel.
 pub(crate) struct Kernel {
+    queue: Queue,
     setup: Setup,
     sink: Sink,
     streams: Arc<Streams>,
@@ -40,20 +42,25 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    pub(crate) fn new(setup: Setup, sink: Sink, streams: Streams, reins: Reins, answers: Answers) -> Self {
-        let (streams, history) = (Arc::new(streams), History::default());
-        Self { setup, sink, streams, reins, answers, repl: None, history, count: 0 }
+    pub(crate) fn new(
+        jobs: Receiver<Job>,
+        setup: Setup,
+        sink: Sink,
+        streams: Streams,
+        reins: Reins,
+        answers: Answers,
+    ) -> Self {
+        let (queue, streams, history) = (Queue::new(jobs), Arc::new(streams), History::default());
+        Self { queue, setup, sink, streams, reins, answers, repl: None, history, count: 0 }
     }
 
     /// Answers requests until it is to end.
-    pub(crate) fn serve(mut self, jobs: &Receiver<Job>) {
-        let mut waiting = VecDeque::new();
-        while let Some(job) = waiting.pop_front().or_else(|| jobs.recv().ok()) {
-            let Job::Answer(request) = job else { break };
+    pub(crate) fn serve(mut self) {
+        while let Some(Job::Answer(request)) = self.queue.next() {
             if !self.answer(&request) {
-                // Cells that were sent before the client knows of the error are not run.
-                waiting.extend(jobs.try_iter());
-                waiting.retain(|job| self.is_to_be_done(job));
+                let early = self.queue.take_early();
+                let left = early.into_iter().filter(|job| self.is_to_be_done(job)).collect();
+                self.queue.put_back(left);
             }
         }
         // Destructors of variables run, and may print.

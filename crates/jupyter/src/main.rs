@@ -138,9 +138,9 @@ fn run(connection: &Path, setup: Setup) -> Result<()> {
     let (end, ended) = tokio::sync::oneshot::channel();
     let (sink, reins) = (Sink::new(replies), Reins::default());
     let answers_to_take = Answers(Mutex::new(answers_to_take));
-    let kernel = Kernel::new(setup, sink.clone(), Streams::new(&sink)?, reins.clone(), answers_to_take);
+    let kernel = Kernel::new(jobs_to_do, setup, sink.clone(), Streams::new(&sink)?, reins.clone(), answers_to_take);
     let serve = move || {
-        kernel.serve(&jobs_to_do);
+        kernel.serve();
         let _nobody_waits = end.send(());
     };
     thread::Builder::new().name("linkjit kernel".into()).spawn(serve)?;

@@ -20,9 +20,6 @@ use crate::sink::Sink;
 
 /// A session that does not end by itself is ended. Clients wait for five seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A question that can't be sent is tried again that often, with pauses.
-const TRIES: u32 = 40;
-const PAUSE: Duration = Duration::from_millis(50);
 /// The last messages are on their way within that time.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -163,22 +160,9 @@ impl Senders {
             let _gone = match reply.channel {
                 Channel::Shell => self.shell.send(message).await,
                 Channel::Control => self.control.send(message).await,
-                Channel::Stdin => self.ask(message).await,
+                Channel::Stdin => self.stdin.send(message).await,
                 Channel::Iopub => self.iopub.send(message).await,
             };
         }
-    }
-
-    /// Sends a question. Clients connect their sockets one by one: that of questions may come later than the first request.
-    async fn ask(&mut self, message: ZmqMessage) -> zeromq::ZmqResult<()> {
-        let mut sent = self.stdin.send(message.clone()).await;
-        for _ in 0..TRIES {
-            if sent.is_ok() {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-            sent = self.stdin.send(message.clone()).await;
-        }
-        sent
     }
 }

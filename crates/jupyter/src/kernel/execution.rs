@@ -61,6 +61,8 @@ impl Kernel {
             self.show(outcome, silent)
         });
         if let Err(trouble) = ran {
+            // Cells that were sent before the client knows of the error are not run, but those that come from now on are.
+            self.queue.note_error();
             let mut reply = trouble.content();
             self.sink.publish("error", reply.clone());
             reply["status"] = "error".into();
