@@ -58,6 +58,11 @@ int __linkjit_repl_personality(int version, int actions, __linkjit_repl_u64 kind
 
 #else
 
+// The registers of a thread on x86-64.
+enum { __linkjit_repl_context_flags = 6, __linkjit_repl_context_rsp = 19, __linkjit_repl_context_rip = 31 };
+struct __linkjit_repl_context {
+  __attribute__((aligned(16))) __linkjit_repl_u64 words[1232 / 8];
+};
 void *__linkjit_repl_find_function(__linkjit_repl_u64, __linkjit_repl_u64 *, void *) __asm__("RtlLookupFunctionEntry");
 void *__linkjit_repl_unwind_frame(unsigned, __linkjit_repl_u64, __linkjit_repl_u64, void *, void *, void **,
                                   __linkjit_repl_u64 *, void *) __asm__("RtlVirtualUnwind");

@@ -1,6 +1,6 @@
 //! The inputs that a session has accepted, in the form in which the front end needs them once more.
 
-use linkjit::ResourceTracker;
+use linkjit::{ResourceTracker, Source};
 
 /// An input, and how it was understood.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ pub(crate) struct Accepted {
     /// The owner of its code; `None` if there is none, or nobody can refer to it.
     pub(crate) tracker: Option<ResourceTracker>,
     /// The object, while something of it can be run: it has the lines of the code.
-    pub(crate) object: Vec<u8>,
+    pub(crate) object: Option<Source>,
     /// The function that gives older functions back the calls that went to those of this input; empty if there is none.
     pub(crate) undo: String,
 }

@@ -45,7 +45,7 @@ pub enum Failure {
     /// effects of all inputs are gone.
     #[error("{error}{}", lost(*.inputs))]
     NotRepeated {
-        /// What the compiler says.
+        /// The compiler's words.
         error: Error,
         /// The number of inputs before this one.
         inputs: usize,

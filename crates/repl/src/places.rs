@@ -19,7 +19,7 @@ impl Repl {
             let input = found.object.strip_prefix(INPUT).and_then(|number| number.parse::<usize>().ok());
             let Some(object) = input.and_then(|input| self.object_of(input)) else { continue };
             let offset = u32::try_from(found.offset).unwrap_or(u32::MAX);
-            let Place { function, file, line } = self.front_end()?.place(&object, &found.name.text(), offset)?;
+            let Place { function, file, line } = self.front_end()?.place(object.bytes(), &found.name.text(), offset)?;
             let is_input = file.starts_with(INPUT);
             let function = linkjit::demangle(function.strip_suffix(BODY).unwrap_or(&function));
             let place = if file.is_empty() { String::new() } else { format!("{file}:{line}") };

@@ -11,7 +11,6 @@ pub const PRELUDE: &str = concat!(
     include_str!("../prelude/real.h"),
     include_str!("../prelude/text.h"),
     include_str!("../prelude/exceptions.h"),
-    include_str!("../prelude/contexts.h"),
     include_str!("../prelude/places.h"),
     include_str!("../prelude/signals.h"),
     include_str!("../prelude/structured.h"),

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use linkjit::executor::ExecutorError;
-use linkjit::{Jit, ResourceTracker};
+use linkjit::{Jit, ResourceTracker, Source};
 use linkjit_remote::Remote;
 
 use crate::error::{Error, Result};
@@ -69,6 +69,7 @@ pub struct Repl {
 /// An input that is linked.
 struct Linked {
     tracker: Option<ResourceTracker>,
+    object: Option<Source>,
     entry: linkjit::ExecAddr,
 }
 
@@ -101,12 +102,7 @@ impl Repl {
             start,
             mark: options.mark,
             prelude,
-            history: vec![Accepted {
-                input: Input::new(PRELUDE),
-                tracker: None,
-                object: Vec::new(),
-                undo: String::new(),
-            }],
+            history: vec![Accepted { input: Input::new(PRELUDE), tracker: None, object: None, undo: String::new() }],
             lost: Vec::new(),
             libraries: Vec::new(),
             serial: 0,
@@ -186,13 +182,13 @@ impl Repl {
         self.catch_up()?;
         let mut input = Input::new(text);
         let mut outcome = Outcome::default();
-        let (linked, type_name, lasts, undo, object) = loop {
+        let (linked, type_name, lasts, undo) = loop {
             let Some(compiled) = self.compile(&mut input, &mut outcome)? else { return Ok(outcome) };
             let Compiled { diagnostics, object, entry, type_name, lasts, undo } = compiled;
             outcome.diagnostics += &diagnostics;
             self.runner()?;
-            match self.link(object.clone(), &entry) {
-                Ok(linked) => break (linked, type_name, lasts, undo, object),
+            match self.link(object, &entry) {
+                Ok(linked) => break (linked, type_name, lasts, undo),
                 // An input that was undone or has failed may still be defined.
                 Err(linkjit::Error::Duplicate { .. }) if input.namespace.is_empty() => {
                     input.namespace = self.new_namespace();
@@ -205,9 +201,10 @@ impl Repl {
                 }
             }
         };
-        self.history.push(Accepted { input, tracker: linked.tracker, object, undo });
-        if !linked.entry.is_null() {
-            self.run(linked.entry, type_name, &mut outcome)?;
+        let Linked { tracker, object, entry } = linked;
+        self.history.push(Accepted { input, tracker, object, undo });
+        if !entry.is_null() {
+            self.run(entry, type_name, &mut outcome)?;
         }
         if !lasts {
             self.give_back()?;
@@ -256,16 +253,14 @@ impl Repl {
 
     fn link(&mut self, object: Vec<u8>, entry: &str) -> linkjit::Result<Linked> {
         if object.is_empty() {
-            return Ok(Linked { tracker: None, entry: linkjit::ExecAddr::NULL });
+            return Ok(Linked { tracker: None, object: None, entry: linkjit::ExecAddr::NULL });
         }
-        let name = format!("{INPUT}{}", self.history.len());
+        let object = Source::new(format!("{INPUT}{}", self.history.len()), object);
         let Some(runner) = &self.runner else { return Err(linkjit::Error::Closed) };
-        let tracker = runner.add(name, object)?;
-        if entry.is_empty() {
-            return Ok(Linked { tracker: Some(tracker), entry: linkjit::ExecAddr::NULL });
-        }
-        match runner.link(entry) {
-            Ok(entry) => Ok(Linked { tracker: Some(tracker), entry }),
+        let tracker = runner.add(&object)?;
+        let entry = if entry.is_empty() { Ok(linkjit::ExecAddr::NULL) } else { runner.link(entry) };
+        match entry {
+            Ok(entry) => Ok(Linked { tracker: Some(tracker), object: Some(object), entry }),
             Err(error) => {
                 Runner::remove(&tracker)?;
                 Err(error)
@@ -316,7 +311,7 @@ impl Repl {
         // The first is the prelude.
         let last = self.history.get_mut(1..).and_then(<[Accepted]>::last_mut);
         let tracker = last.and_then(|accepted| {
-            accepted.object = Vec::new();
+            accepted.object = None;
             accepted.tracker.take()
         });
         match tracker.map(|tracker| Runner::remove(&tracker)) {
@@ -412,7 +407,6 @@ impl Repl {
     /// Forgets everything: a new executor is started.
     pub(crate) fn reset(&mut self) -> Result<()> {
         self.close_runner()?;
-        self.history.truncate(1);
         self.lose_history()?;
         self.lost.clear();
         self.libraries.clear();
@@ -481,8 +475,8 @@ impl Repl {
     }
 
     /// The object of an input.
-    pub(crate) fn object_of(&self, input: usize) -> Option<Vec<u8>> {
-        self.history.get(input).map(|accepted| accepted.object.clone())
+    pub(crate) fn object_of(&self, input: usize) -> Option<Source> {
+        self.history.get(input)?.object.clone()
     }
 
     pub(crate) fn jit(&mut self) -> Result<&Jit> {

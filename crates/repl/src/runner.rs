@@ -71,9 +71,9 @@ impl Runner {
         &self.remote
     }
 
-    pub(crate) fn add(&self, name: String, object: Vec<u8>) -> linkjit::Result<ResourceTracker> {
+    pub(crate) fn add(&self, object: &Source) -> linkjit::Result<ResourceTracker> {
         let tracker = self.jit.create_tracker()?;
-        tracker.add_object(Source::new(name, object))?;
+        tracker.add_object(object)?;
         Ok(tracker)
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
         read(&mut session, is_terminal)?;
     }
     for input in given {
-        if session.run(&input)?.is_some() || session.shown.has_failed {
+        if !session.run_unattended(&input)? || session.shown.has_failed {
             break;
         }
     }
@@ -80,6 +80,14 @@ struct Session {
     shown: Shown,
 }
 
+/// The things that may come after an input.
+enum Next {
+    Input,
+    /// The user edits this text, which is the next input then.
+    Edit(String),
+    End,
+}
+
 impl Session {
     fn start(options: ReplOptions) -> Result<Self, Failure> {
         let repl = start(&options)?;
@@ -97,16 +105,30 @@ impl Session {
         Ok(())
     }
 
-    /// Runs an input and shows what has become of it. Returns what the user wants next, if that is not another input.
-    fn run(&mut self, input: &str) -> Result<Option<Wish>, Failure> {
+    /// Runs an input and shows what has become of it.
+    fn run(&mut self, input: &str) -> Result<Next, Failure> {
         let outcome = self.repl.execute(input)?;
-        let wish = self.shown.show(outcome)?;
-        let Some(Wish::Target(target)) = wish else { return Ok(wish) };
-        // One that can't be started leaves the session as it is.
-        if let Err(failure) = self.change_target(&target) {
-            self.shown.fail(&failure.to_string());
+        Ok(match self.shown.show(outcome)? {
+            None => Next::Input,
+            Some(Wish::Quit) => Next::End,
+            Some(Wish::Edit(text)) => Next::Edit(text),
+            Some(Wish::Target(target)) => {
+                // One that can't be started leaves the session as it is.
+                if let Err(failure) = self.change_target(&target) {
+                    self.shown.fail(&failure.to_string());
+                }
+                Next::Input
+            }
+        })
+    }
+
+    /// As [`Session::run`], where no user is; returns whether to go on.
+    fn run_unattended(&mut self, input: &str) -> Result<bool, Failure> {
+        let next = self.run(input)?;
+        if matches!(next, Next::Edit(_)) {
+            self.shown.fail("%edit needs a terminal");
         }
-        Ok(None)
+        Ok(!matches!(next, Next::End))
     }
 
     /// Goes on with a new session, for which nothing was typed yet.
@@ -115,8 +137,9 @@ impl Session {
         self.options.target = (target != HOST).then(|| linkjit_repl::triple(target));
         let repl = start(&self.options).inspect_err(|_| self.options.target = before)?;
         *self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = repl.interrupt();
-        std::mem::replace(&mut self.repl, repl).close()?;
-        self.add_libraries()
+        let closed = std::mem::replace(&mut self.repl, repl).close();
+        self.add_libraries()?;
+        Ok(closed.map(drop)?)
     }
 
     /// Ends the program as it would end by itself.
@@ -160,18 +183,15 @@ fn read_lines(session: &mut Session) -> Result<(), Failure> {
         text += &String::from_utf8_lossy(&line.map_err(|error| Failure::Input(error.to_string()))?);
         if text.starts_with('%') || shape(&text) == Shape::Whole {
             let input = std::mem::take(&mut text);
-            let wish = if input.trim().is_empty() { None } else { session.run(&input)? };
-            match wish {
-                None | Some(Wish::Target(_)) => {}
-                Some(Wish::Quit) => return Ok(()),
-                Some(Wish::Edit(_)) => session.shown.fail("%edit needs a terminal"),
+            if !input.trim().is_empty() && !session.run_unattended(&input)? {
+                return Ok(());
             }
         } else {
             text.push('\n');
         }
     }
     if !text.trim().is_empty() {
-        session.run(&text)?;
+        session.run_unattended(&text)?;
     }
     Ok(())
 }

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use linkjit_repl::Wish;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 
 use super::assistant::Assistant;
-use super::{Session, editing};
+use super::{Next, Session, editing};
 use crate::report::Failure;
 
 /// Inputs that are remembered.
@@ -57,11 +56,11 @@ fn read_with(editor: &mut Editor<Assistant<'_>, FileHistory>) -> Result<(), Fail
         let _kept = editor.add_history_entry(&input);
         let Some(assistant) = editor.helper() else { break };
         // The session is free again before the editor needs it.
-        let wish = assistant.session().run(&input)?;
-        match wish {
-            None | Some(Wish::Target(_)) => {}
-            Some(Wish::Quit) => break,
-            Some(Wish::Edit(text)) => match editing::edit(&text) {
+        let next = assistant.session().run(&input)?;
+        match next {
+            Next::Input => {}
+            Next::End => break,
+            Next::Edit(text) => match editing::edit(&text) {
                 Ok(text) => {
                     println!("{PROMPT}{text}");
                     edited = Some(text);
