@@ -250,6 +250,11 @@ pub(crate) fn mappings() -> usize {
     process::mappings().len()
 }
 
+/// Those of its mappings that begin within `range`.
+pub(crate) fn mappings_within(range: linkjit::executor::ExecRange) -> usize {
+    process::mappings().iter().filter(|(mapping, _)| range.contains(linkjit::ExecAddr(mapping.start))).count()
+}
+
 /// Whether there is code.
 pub(crate) fn is_mapped_executable(address: linkjit::ExecAddr) -> bool {
     let is_there =
