@@ -44,8 +44,7 @@ void Server::serve() {
   FieldWriter Greeting;
   Greeting.number(ProtocolVersion).string(getClangFullVersion());
   send('G', Greeting.string(Clang.instance().getTarget().getTriple().str()));
-  // The first state is always there to go back to.
-  snapshot();
+  sendState();
   while (std::optional<Frame> Request = Session.receive())
     handle(*Request);
   Earlier.quit();

@@ -167,8 +167,6 @@ static void __linkjit_repl_place_point(const char *digits, int count, int first)
     __linkjit_repl_char(digits[i]);
 }
 
-// A number by its bits: `fraction` bits that are stored of the mantissa, then the exponent, then the sign. With `whole`, the
-// mantissa's first bit is stored, too.
 void __linkjit_repl_real(unsigned __int128 image, int fraction, int exponent_bits, int whole) {
   unsigned __int128 one = 1, mantissa = image & ((one << fraction) - 1), top = one << (fraction - whole);
   int largest = (1 << exponent_bits) - 1, exponent = (int)(image >> fraction) & largest;

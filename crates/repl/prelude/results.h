@@ -1,22 +1,10 @@
-// An input's results: records in a buffer, which the session reads after each run (docs/repl-frontend.md, "Values").
-// The prelude includes nothing and declares no name of a library: functions of the C runtime have labels.
+// An input's results: records in a buffer, which the session reads after each run.
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef __SIZE_TYPE__ __linkjit_repl_size;
-typedef unsigned long long __linkjit_repl_u64;
-
-void *__linkjit_repl_malloc(__linkjit_repl_size) __asm__("malloc");
-void __linkjit_repl_free(void *) __asm__("free");
 int __linkjit_repl_fflush(void *) __asm__("fflush");
 
-struct __linkjit_repl_results {
-  const char *bytes;
-  __linkjit_repl_u64 length;
-};
-
-// The input that runs: each sets its number when it begins.
 unsigned __linkjit_repl_serial;
 
 // The values that the latest inputs have shown, for `_`: an input that did not come so far has none.
@@ -32,7 +20,6 @@ void __linkjit_repl_remember(void *value) {
   __linkjit_repl_shown[slot].value = value;
 }
 
-// The address of the value that an input has shown, or null.
 void *__linkjit_repl_last_of(unsigned serial) {
   unsigned slot = serial % __linkjit_repl_most_shown;
   return __linkjit_repl_shown[slot].serial == serial ? __linkjit_repl_shown[slot].value : 0;
@@ -47,7 +34,6 @@ struct __linkjit_repl_results __linkjit_repl_results = {__linkjit_repl_first, 0}
 static char *__linkjit_repl_buffer = __linkjit_repl_first;
 static __linkjit_repl_u64 __linkjit_repl_capacity = sizeof __linkjit_repl_first;
 static __linkjit_repl_u64 __linkjit_repl_end, __linkjit_repl_limit;
-// The open record has reached its limit: loops over elements stop then.
 int __linkjit_repl_full;
 
 static int __linkjit_repl_grow(void) {
@@ -64,7 +50,6 @@ static int __linkjit_repl_grow(void) {
   return 1;
 }
 
-// Begins a record of at most `limit` bytes.
 void __linkjit_repl_open(char kind, __linkjit_repl_u64 limit) {
   __linkjit_repl_end = __linkjit_repl_results.length + __linkjit_repl_header;
   __linkjit_repl_buffer[__linkjit_repl_results.length] = kind;
@@ -95,7 +80,6 @@ void __linkjit_repl_text(const char *text) {
     __linkjit_repl_char(*text++);
 }
 
-// Ends the open record and counts it.
 void __linkjit_repl_close(void) {
   __linkjit_repl_u64 length = __linkjit_repl_end - __linkjit_repl_results.length - __linkjit_repl_header;
   for (int i = 0; i < 4; i++)

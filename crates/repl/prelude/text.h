@@ -68,7 +68,6 @@ static void __linkjit_repl_escape(unsigned c, char quote) {
   }
 }
 
-// Units between quotes; long strings are cut.
 void __linkjit_repl_quoted(const void *units, unsigned size, __linkjit_repl_u64 count, char quote) {
   __linkjit_repl_u64 index = 0;
   __linkjit_repl_char(quote);
@@ -85,7 +84,6 @@ void __linkjit_repl_quoted(const void *units, unsigned size, __linkjit_repl_u64 
     __linkjit_repl_text("...");
 }
 
-// A string that ends with a zero.
 void __linkjit_repl_quoted_string(const void *units, unsigned size) {
   __linkjit_repl_u64 count = 0;
   while (count <= __linkjit_repl_longest_string && __linkjit_repl_unit(units, size, count))
@@ -93,13 +91,11 @@ void __linkjit_repl_quoted_string(const void *units, unsigned size) {
   __linkjit_repl_quoted(units, size, count, '"');
 }
 
-// Begins the record of a value.
 void __linkjit_repl_open_value(void) { __linkjit_repl_open('v', 65536); }
 
-// Begins that of something that an input displays before it ends.
 void __linkjit_repl_open_display(void) { __linkjit_repl_open('b', 65536); }
 
-// Ends it; a text that was cut ends with dots, and not within a character.
+// A text that was cut ends with dots, and not within a character.
 void __linkjit_repl_close_value(void) {
   if (__linkjit_repl_full) {
     while ((__linkjit_repl_buffer[__linkjit_repl_end] & 0xC0) == 0x80 || __linkjit_repl_limit - __linkjit_repl_end < 3)

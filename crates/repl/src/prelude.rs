@@ -5,8 +5,23 @@ use crate::frontend::{Answer, Compiled, FrontEnd};
 use crate::headers::Headers;
 use crate::history::Input;
 
-/// The text. It includes no header, and declares no name of a library: nothing that the user includes later can clash.
+macro_rules! declarations {
+    () => {
+        concat!(
+            include_str!("../prelude/interface.h"),
+            include_str!("../prelude/values_c.h"),
+            include_str!("../prelude/values.h")
+        )
+    };
+}
+
+/// What inputs need of it, which is the first input: declarations, and the templates that show values.
+pub(crate) const DECLARATIONS: &str = declarations!();
+
+/// The whole text. It includes no header, and declares no name of a library: nothing that the user includes later can clash.
 pub const PRELUDE: &str = concat!(
+    declarations!(),
+    include_str!("../prelude/shapes.h"),
     include_str!("../prelude/results.h"),
     include_str!("../prelude/real.h"),
     include_str!("../prelude/text.h"),
@@ -16,8 +31,6 @@ pub const PRELUDE: &str = concat!(
     include_str!("../prelude/structured.h"),
     include_str!("../prelude/run.h"),
     include_str!("../prelude/transfer.h"),
-    include_str!("../prelude/values_c.h"),
-    include_str!("../prelude/values.h"),
 );
 
 /// The code that is linked before the first input.
@@ -29,19 +42,29 @@ pub(crate) struct Prelude {
 }
 
 impl Prelude {
-    /// Has the front end learn it, and compile it if there is no object of an earlier session.
+    /// Takes the object of an earlier session, or has the whole text compiled, and the front end learn the declarations.
     pub(crate) fn compile(front_end: &mut FrontEnd, headers: &Headers) -> Result<Self> {
-        let kept = headers.kept_object(PRELUDE);
-        match front_end.input(&Input::new(PRELUDE), kept.is_none())? {
-            Answer::Accepted(Compiled { object, entry, .. }) => {
-                if kept.is_none() && entry.is_empty() {
+        let prelude = match headers.kept_object(PRELUDE) {
+            Some(object) => Self { object, entry: String::new() },
+            None => {
+                // The whole text is forgotten: with an object or without, inputs come after the same.
+                front_end.take_snapshot()?;
+                let Compiled { object, entry, .. } = accepted(front_end.input(&Input::new(PRELUDE), true)?)?;
+                front_end.rewind(0)?;
+                if entry.is_empty() {
                     headers.keep_object(PRELUDE, &object);
                 }
-                Ok(Self { object: kept.unwrap_or(object), entry })
+                Self { object, entry }
             }
-            Answer::Rejected(diagnostics) | Answer::Redefines { diagnostics, .. } => {
-                Err(Error::NotRepeated(diagnostics))
-            }
-        }
+        };
+        accepted(front_end.input(&Input::new(DECLARATIONS), false)?)?;
+        Ok(prelude)
+    }
+}
+
+fn accepted(answer: Answer) -> Result<Compiled> {
+    match answer {
+        Answer::Accepted(compiled) => Ok(compiled),
+        Answer::Rejected(diagnostics) | Answer::Redefines { diagnostics, .. } => Err(Error::NotRepeated(diagnostics)),
     }
 }

@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::libraries;
 use crate::names::{INPUT, NAMESPACE, without_namespaces};
 use crate::outcome::{Failure, Outcome};
-use crate::prelude::{PRELUDE, Prelude};
+use crate::prelude::{DECLARATIONS, Prelude};
 use crate::results::{Display, Mark, Value};
 use crate::runner::{Runner, Way};
 use crate::snapshots::Snapshots;
@@ -89,9 +89,18 @@ impl Repl {
         let asked = Arc::new(AtomicU32::new(0));
         let headers = Headers::new(options.cache, &program, &arguments);
         let invocation = Invocation { program, arguments, headers: None, limit: COMPILE_LIMIT };
-        let mut front_end = FrontEnd::start(invocation, asked.clone())?;
-        let prelude = Prelude::compile(&mut front_end, &headers)?;
-        let (jit, remote) = start().map_err(Error::NoExecutor)?;
+        // The executor starts meanwhile.
+        let (front_end, executor) = std::thread::scope(|scope| {
+            let executor = scope.spawn(&mut start);
+            let front_end = FrontEnd::start(invocation, asked.clone()).and_then(|mut front_end| {
+                let prelude = Prelude::compile(&mut front_end, &headers)?;
+                Ok((front_end, prelude))
+            });
+            (front_end, executor.join())
+        });
+        let (front_end, prelude) = front_end?;
+        let executor = executor.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (jit, remote) = executor.map_err(Error::NoExecutor)?;
         let interrupt = Interrupt::new(asked);
         interrupt.is_for(Some(&remote));
         let mut this = Self {
@@ -102,7 +111,12 @@ impl Repl {
             start,
             mark: options.mark,
             prelude,
-            history: vec![Accepted { input: Input::new(PRELUDE), tracker: None, object: None, undo: String::new() }],
+            history: vec![Accepted {
+                input: Input::new(DECLARATIONS),
+                tracker: None,
+                object: None,
+                undo: String::new(),
+            }],
             lost: Vec::new(),
             libraries: Vec::new(),
             serial: 0,
