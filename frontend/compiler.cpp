@@ -143,7 +143,7 @@ llvm::Expected<Compiler> Compiler::create(const Options &Wanted) {
 
   auto Executor = std::make_unique<IncrementalExecutorBuilder>();
   Executor->IE = std::make_unique<NoExecutor>(*Made.Made);
-  auto Shown = std::make_unique<Values>(*Made.Hidden, Made.Made->Redirected);
+  auto Shown = std::make_unique<Values>(*Made.Hidden, *Made.Made);
   Made.Shown = Shown.get();
   llvm::Error Failure = llvm::Error::success();
   Made.Clang = std::make_unique<Parsing>(std::move(*Instance), Failure, std::move(Executor), std::move(Shown));

@@ -130,15 +130,19 @@ void Objects::shareInternals(llvm::Module &Module) {
 }
 
 /// Leaves inline functions and instances of templates to the first input that has them: compiling them takes more time than
-/// all else, and code that is compiled only once can be forgotten with its input. Optimizers may still look at them.
+/// all else, and code that is compiled only once can be forgotten with its input. Optimizers may still look at them, but not
+/// drop them from the first object.
 void Objects::shareInlines(llvm::Module &Module) {
   for (llvm::Function &Function : Module) {
     bool IsAlone = !Function.hasComdat() || Function.getComdat()->getName() == Function.getName();
-    if (Function.isDeclaration() || !Function.hasLinkOnceODRLinkage() || !IsAlone ||
-        Inlines.insert(Function.getName()).second)
+    if (Function.isDeclaration() || !Function.hasLinkOnceODRLinkage() || !IsAlone)
       continue;
-    Function.setComdat(nullptr);
-    Function.setLinkage(llvm::GlobalValue::AvailableExternallyLinkage);
+    if (Inlines.insert(Function.getName()).second) {
+      Function.setLinkage(llvm::GlobalValue::WeakODRLinkage);
+    } else {
+      Function.setComdat(nullptr);
+      Function.setLinkage(llvm::GlobalValue::AvailableExternallyLinkage);
+    }
   }
 }
 
@@ -186,6 +190,7 @@ Object Objects::compile(CompilerInstance &Compiler, std::unique_ptr<llvm::Module
   }
   shareInternals(*Module);
   shareInlines(*Module);
+  Instantiated.declare(Compiler.getASTContext(), Inlines);
   std::vector<Redirection::Change> Changes = Redirected.apply(*Module);
   std::string Undo = "__linkjit_undo_" + std::to_string(Serial);
   llvm::Function *First = Changes.empty() ? nullptr : Redirection::makeFunctions(*Module, Changes, Undo);

@@ -2,6 +2,7 @@
 #ifndef LINKJIT_FRONTEND_OBJECTS_H
 #define LINKJIT_FRONTEND_OBJECTS_H
 
+#include "instances.h"
 #include "redirection.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/StringSet.h"
@@ -37,6 +38,8 @@ class Objects {
 public:
   /// What becomes of functions that the input defines again.
   Redirection Redirected;
+  /// The instances of templates that it makes.
+  Instances Instantiated;
 
   /// Variables of headers that were parsed before the first input are initialized with that input.
   explicit Objects(unsigned HeadersAt) : HeadersAt(HeadersAt) {}

@@ -1,6 +1,7 @@
 #include "values.h"
 
 #include "hiding.h"
+#include "objects.h"
 #include "places.h"
 #include "spelling.h"
 #include "clang/AST/ASTContext.h"
@@ -65,14 +66,16 @@ bool Values::HandleTopLevelDecl(DeclGroupRef Group) {
   for (Scope *At = Compiler->getSema().getCurScope(); At; At = At->getParent())
     if (DeclContext *In = At->getEntity(); In && isa<TopLevelStmtDecl>(In))
       adoptTypes(cast<TopLevelStmtDecl>(In));
-  for (Decl *Declared : Group)
+  for (Decl *Declared : Group) {
+    Made.Instantiated.note(Declared);
     handle(Declared);
+  }
   return true;
 }
 
 void Values::note(Decl *Declared) {
   Noting.note(Declared);
-  Redirected.note(Declared);
+  Made.Redirected.note(Declared);
 }
 
 void Values::handle(Decl *Declared) {

@@ -20,11 +20,12 @@ class VarDecl;
 namespace linkjit {
 
 class Hiding;
+class Objects;
 
 /// Sees each top-level declaration before code is made of it, and has the last expression shown.
 class Values : public clang::ASTConsumer, public clang::ExternalSemaSource {
 public:
-  Values(Hiding &Noting, Redirection &Redirected) : Noting(Noting), Redirected(Redirected) {}
+  Values(Hiding &Noting, Objects &Made) : Noting(Noting), Made(Made) {}
 
   void attach(clang::CompilerInstance &Compiler);
 
@@ -58,7 +59,7 @@ private:
   void describe(clang::EnumDecl *Enum);
 
   Hiding &Noting;
-  Redirection &Redirected;
+  Objects &Made;
   clang::CompilerInstance *Compiler = nullptr;
   unsigned Number = 0;
   /// As the session counts inputs, so that no two have the same.

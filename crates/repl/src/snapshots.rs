@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::frontend::{Answer, FrontEnd};
 use crate::history::Accepted;
 
-/// A snapshot costs about 15 ms: one that saves less is not worth it.
-const WORTH: Duration = Duration::from_millis(50);
+/// A snapshot costs about 15 ms, and most inputs are right. To do again what they took so long to compile takes half of that.
+const WORTH: Duration = Duration::from_millis(200);
 
 /// The cost of going back. The front end itself ends snapshots if there are many.
 #[derive(Debug, Default)]
