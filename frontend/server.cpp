@@ -31,10 +31,10 @@ constexpr uint32_t ProtocolVersion = 1;
 enum class Status : uint8_t { Accepted, Rejected, Redefines };
 
 FieldWriter answer(Status Is, StringRef Diagnostics, const std::vector<std::string> &Names, const Object &Made,
-                   StringRef Type) {
+                   StringRef Type, bool Declares) {
   FieldWriter Fields;
   Fields.byte(static_cast<uint8_t>(Is)).string(Diagnostics).list(Names);
-  Fields.string(Made.Bytes).string(Made.Entry).string(Type).byte(Made.Lasts).string(Made.Undo);
+  Fields.string(Made.Bytes).string(Made.Entry).string(Type).byte(Made.Lasts).byte(Declares).string(Made.Undo);
   return Fields;
 }
 
@@ -59,6 +59,8 @@ void Server::handle(const Frame &Request) {
     return snapshot();
   case 'R':
     return rewind(Fields);
+  case 'N':
+    return passOver(Fields);
   case 'C':
     return complete(Fields);
   case 'T':
@@ -109,6 +111,15 @@ void Server::rewind(FieldReader Fields) {
   sendState();
 }
 
+/// Counts inputs that it need not know.
+void Server::passOver(FieldReader Fields) {
+  uint32_t Count = Fields.number();
+  if (!Fields.isWhole())
+    refuse("half a request to pass over inputs");
+  Inputs += Count;
+  sendState();
+}
+
 void Server::input(FieldReader Fields) {
   bool IsReplayed = Fields.byte() == 0;
   Serial = Fields.number();
@@ -119,6 +130,7 @@ void Server::input(FieldReader Fields) {
   CompilerInstance &Instance = Clang.instance();
   unsigned Number = Inputs;
   Outline Seen = outlineOf(Text, Instance.getLangOpts());
+  HasDirectives = Text.contains('#');
   Clang.Hidden->clear();
   Clang.Made->Redirected.clear();
   if (!HiddenNow.empty())
@@ -194,11 +206,12 @@ void Server::parse(const std::string &Text, bool IsReplayed) {
   if (Unit->TheModule)
     Made = Clang.Made->compile(Clang.instance(), std::move(Unit->TheModule), Inputs, Serial, IsReplayed);
   if (!Made.Errors.empty()) {
-    send('A', answer(Status::Rejected, Clang.Reports->takeText() + Made.Errors, {}, Object(), ""));
+    send('A', answer(Status::Rejected, Clang.Reports->takeText() + Made.Errors, {}, Object(), "", false));
     Earlier.fail();
   }
   ++Inputs;
-  send('A', answer(Status::Accepted, Clang.Reports->takeText(), {}, Made, Clang.Shown->type()));
+  send('A', answer(Status::Accepted, Clang.Reports->takeText(), {}, Made, Clang.Shown->type(),
+                   Clang.Shown->declares() || HasDirectives));
 }
 
 /// Says why the input is not accepted, and ends this process: clang's state is of no use after an error.
@@ -210,7 +223,7 @@ void Server::reject() {
   // Hiding them again would not help.
   llvm::erase_if(Names, [&](const std::string &Name) { return llvm::is_contained(HiddenNow, Name); });
   Status Is = Names.empty() ? Status::Rejected : Status::Redefines;
-  send('A', answer(Is, Clang.Reports->takeText(), Names, Object(), ""));
+  send('A', answer(Is, Clang.Reports->takeText(), Names, Object(), "", false));
   Earlier.fail();
 }
 

@@ -26,6 +26,7 @@ private:
   [[noreturn]] void reject();
   void snapshot();
   void rewind(FieldReader Fields);
+  void passOver(FieldReader Fields);
   void complete(FieldReader Fields);
   void typeOf(FieldReader Fields);
   void document(FieldReader Fields);
@@ -43,6 +44,8 @@ private:
   uint32_t Inputs = 0;
   /// The number of the input at hand, which no other has.
   uint32_t Serial = 0;
+  /// The input at hand may define macros.
+  bool HasDirectives = false;
   /// The names that are hidden for the input at hand.
   std::vector<std::string> HiddenNow;
 };

@@ -31,6 +31,7 @@ void Values::begin(unsigned OfInput, unsigned OfAll, StringRef InNamespace) {
   Serial = OfAll;
   Adoptions = 0;
   Namespace = InNamespace.str();
+  Declares = false;
   Type.clear();
   LastVariable = nullptr;
 }
@@ -74,12 +75,14 @@ bool Values::HandleTopLevelDecl(DeclGroupRef Group) {
 }
 
 void Values::note(Decl *Declared) {
+  Declares = true;
   Noting.note(Declared);
   Made.Redirected.note(Declared);
 }
 
 void Values::handle(Decl *Declared) {
   if (auto *Linkage = dyn_cast<LinkageSpecDecl>(Declared)) {
+    Declares = true;
     for (Decl *Each : Linkage->decls())
       note(Each);
   } else if (auto *Inner = dyn_cast<NamespaceDecl>(Declared)) {
@@ -133,6 +136,7 @@ void Values::handleWrapper(NamespaceDecl *Wrapper) {
         LastVariable = Variable;
     return;
   }
+  Declares = true;
   if (Namespace.empty() || Wrapper->getName() != Namespace)
     return;
   for (Decl *Declared : Wrapper->decls())

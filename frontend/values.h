@@ -35,6 +35,9 @@ public:
   /// The spelling of the type of the value that the input shows, empty if it shows none.
   const std::string &type() const { return Type; }
 
+  /// Whether the input declares something: then it matters to later ones.
+  bool declares() const { return Declares; }
+
   /// If set, it gets each statement, and none is shown.
   std::function<void(const clang::TopLevelStmtDecl &)> OnStatement;
 
@@ -69,6 +72,7 @@ private:
   clang::TopLevelStmtDecl *Adopted = nullptr;
   clang::FunctionDecl *Around = nullptr;
   unsigned Adoptions = 0;
+  bool Declares = false;
   std::string Type;
   clang::QualType Last;
   unsigned LastSerial = 0;

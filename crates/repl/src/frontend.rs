@@ -90,6 +90,8 @@ pub(crate) struct Compiled {
     pub(crate) type_name: String,
     /// Something of the object may be referred to when the entry has run.
     pub(crate) lasts: bool,
+    /// Later inputs may need that the front end knows it.
+    pub(crate) declares: bool,
     /// The function to call before the code is taken back; empty if there is none.
     pub(crate) undo: String,
 }
@@ -232,12 +234,13 @@ impl FrontEnd {
         let frame =
             Frame::new(b'I').flag(run).number(input.serial).texts(&input.hidden).text(&input.namespace).text(&text);
         let answer = self.ask(&frame, b'A')?;
-        let (status, diagnostics, names, compiled) = read_answer(&answer).map_err(protocol)?;
+        let (status, names, compiled) = read_answer(&answer).map_err(protocol)?;
         if status == 0 {
             self.inputs += 1;
-            return Ok(Answer::Accepted(Compiled { diagnostics, ..compiled }));
+            return Ok(Answer::Accepted(compiled));
         }
         self.wait_for_snapshot()?;
+        let diagnostics = compiled.diagnostics;
         Ok(if status == 2 { Answer::Redefines { names, diagnostics } } else { Answer::Rejected(diagnostics) })
     }
 
@@ -251,6 +254,13 @@ impl FrontEnd {
     pub(crate) fn rewind(&mut self, inputs: usize) -> Result<()> {
         self.send(&Frame::new(b'R').number(u32::try_from(inputs).unwrap_or(u32::MAX)))?;
         self.wait_for_snapshot()
+    }
+
+    /// Has it count inputs that it need not know.
+    pub(crate) fn pass_over(&mut self, inputs: usize) -> Result<()> {
+        let frame = Frame::new(b'N').number(u32::try_from(inputs).unwrap_or(u32::MAX));
+        let state = self.ask(&frame, b'S')?;
+        self.note_state(&state)
     }
 
     pub(crate) fn complete(&mut self, text: &str, offset: usize) -> Result<Completions> {
@@ -454,18 +464,18 @@ fn receive(mut output: impl io::Read + Send + 'static) -> io::Result<Receiver<io
     Ok(frames)
 }
 
-fn read_answer(frame: &Frame) -> io::Result<(u8, String, Vec<String>, Compiled)> {
+fn read_answer(frame: &Frame) -> io::Result<(u8, Vec<String>, Compiled)> {
     let mut fields = frame.fields();
     let status = fields.byte()?;
     let (diagnostics, names) = (fields.text()?, fields.texts()?);
     let object = fields.bytes()?.to_vec();
     let (entry, type_name) = (fields.text()?, fields.text()?);
-    let lasts = fields.byte()? != 0;
+    let (lasts, declares) = (fields.byte()? != 0, fields.byte()? != 0);
     let undo = fields.text()?;
     if status > 2 {
         return Err(invalid(format!("no answer has status {status}")));
     }
-    Ok((status, diagnostics, names, Compiled { diagnostics: String::new(), object, entry, type_name, lasts, undo }))
+    Ok((status, names, Compiled { diagnostics, object, entry, type_name, lasts, declares, undo }))
 }
 
 fn expect(frame: &Frame, kind: u8) -> Result<Fields<'_>> {

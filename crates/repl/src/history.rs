@@ -18,10 +18,15 @@ impl Input {
     pub(crate) fn new(text: &str) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
+
+    /// It may use `_`, the value that was shown last.
+    pub(crate) fn mentions_last(&self) -> bool {
+        self.text.split(|c: char| c != '_' && !c.is_alphanumeric()).any(|word| word == "_")
+    }
 }
 
 /// An input that was accepted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Accepted {
     pub(crate) input: Input,
     /// The owner of its code; `None` if there is none, or nobody can refer to it.
@@ -30,4 +35,8 @@ pub(crate) struct Accepted {
     pub(crate) object: Option<Source>,
     /// The function that gives older functions back the calls that went to those of this input; empty if there is none.
     pub(crate) undo: String,
+    /// It shows a value, which may be `_` later.
+    pub(crate) shows: bool,
+    /// Later inputs may need that the front end knows it.
+    pub(crate) declares: bool,
 }

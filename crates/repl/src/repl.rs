@@ -111,12 +111,7 @@ impl Repl {
             start,
             mark: options.mark,
             prelude,
-            history: vec![Accepted {
-                input: Input::new(DECLARATIONS),
-                tracker: None,
-                object: None,
-                undo: String::new(),
-            }],
+            history: vec![Accepted { input: Input::new(DECLARATIONS), declares: true, ..Accepted::default() }],
             lost: Vec::new(),
             libraries: Vec::new(),
             serial: 0,
@@ -196,13 +191,14 @@ impl Repl {
         self.catch_up()?;
         let mut input = Input::new(text);
         let mut outcome = Outcome::default();
-        let (linked, type_name, lasts, undo) = loop {
-            let Some(compiled) = self.compile(&mut input, &mut outcome)? else { return Ok(outcome) };
-            let Compiled { diagnostics, object, entry, type_name, lasts, undo } = compiled;
-            outcome.diagnostics += &diagnostics;
+        let (linked, compiled, time) = loop {
+            let begin = Instant::now();
+            let Some(mut compiled) = self.compile(&mut input, &mut outcome)? else { return Ok(outcome) };
+            let time = begin.elapsed();
+            outcome.diagnostics += &compiled.diagnostics;
             self.runner()?;
-            match self.link(object, &entry) {
-                Ok(linked) => break (linked, type_name, lasts, undo),
+            match self.link(std::mem::take(&mut compiled.object), &compiled.entry) {
+                Ok(linked) => break (linked, compiled, time),
                 // An input that was undone or has failed may still be defined.
                 Err(linkjit::Error::Duplicate { .. }) if input.namespace.is_empty() => {
                     input.namespace = self.new_namespace();
@@ -216,7 +212,11 @@ impl Repl {
             }
         };
         let Linked { tracker, object, entry } = linked;
-        self.history.push(Accepted { input, tracker, object, undo });
+        let Compiled { type_name, lasts, declares, undo, .. } = compiled;
+        let (shows, declares) = (!type_name.is_empty(), declares || lasts);
+        let accepted = Accepted { input, tracker, object, undo, shows, declares };
+        self.snapshots.note(&accepted, time);
+        self.history.push(accepted);
         if !entry.is_null() {
             self.run(entry, type_name, &mut outcome)?;
         }
@@ -229,11 +229,9 @@ impl Repl {
     /// Compiles an input, if need be by hiding what it declares again; `None` if it has failed.
     fn compile(&mut self, input: &mut Input, outcome: &mut Outcome) -> Result<Option<Compiled>> {
         loop {
-            let begin = Instant::now();
             self.serial += 1;
             input.serial = self.serial;
             let answer = self.front_end.input(input, true);
-            self.snapshots.note(&input.text, begin.elapsed());
             let failure = match answer {
                 Ok(Answer::Accepted(compiled)) => return Ok(Some(compiled)),
                 Ok(Answer::Redefines { names, diagnostics }) => {

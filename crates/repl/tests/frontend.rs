@@ -32,6 +32,7 @@ struct Answer {
     entry: String,
     shown: String,
     lasts: bool,
+    declares: bool,
 }
 
 /// The fields of a frame that are not read yet.
@@ -142,6 +143,7 @@ impl FrontEnd {
             entry: fields.text(),
             shown: fields.text(),
             lasts: fields.byte() == 1,
+            declares: fields.byte() == 1,
         };
         if answer.status == 0 {
             self.inputs += 1;
@@ -175,7 +177,19 @@ fn inputs_become_objects_with_an_entry_and_show_their_values() {
     assert_eq!(clang.input("Box<const int *>{&x}").shown, "Box<const int *>");
     assert_eq!(clang.input("_.value").shown, "const int *");
     let silent = clang.input("x++;");
-    assert_eq!((&*silent.shown, silent.lasts), ("", false));
+    assert_eq!((&*silent.shown, silent.lasts, silent.declares), ("", false, false));
+    for declaration in
+        ["using Integer = int;", "#define ONE 1", "struct Later;", "namespace inner {}", "enum { two = 2 };"]
+    {
+        let declared = clang.input(declaration);
+        assert_eq!((declared.status, declared.declares), (0, true), "{declaration}");
+    }
+    // An input that declares nothing is only counted when the state is made again.
+    let inputs = clang.inputs;
+    clang.send(b'N', &1_u32.to_le_bytes());
+    clang.state();
+    assert_eq!(clang.inputs, inputs + 1);
+    assert!(clang.input("no_such_thing;").diagnostics.starts_with(&format!("input {}:1:1", inputs + 1)));
     assert!(clang.input("const char *text = \"kept\";").lasts);
     // Instances of templates are compiled once.
     clang.input("template <class T> T twice(T t) { return t + t; }");

@@ -84,6 +84,7 @@ struct Session {
 enum Next {
     Input,
     /// The user edits this text, which is the next input then.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no terminals"))]
     Edit(String),
     End,
 }
