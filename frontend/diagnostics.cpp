@@ -31,6 +31,7 @@ protected:
 bool isRedefinition(unsigned Id) {
   switch (Id) {
   case diag::err_redefinition:
+  case diag::err_conflicting_types:
   case diag::err_redefinition_different_type:
   case diag::err_redefinition_different_kind:
   case diag::err_redefinition_different_typedef:

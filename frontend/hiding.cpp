@@ -19,9 +19,13 @@ namespace linkjit {
 
 namespace {
 
-/// The name of an entity; overloads differ in it.
+/// The name of an entity; overloads differ in it, and so do `struct f` and `f` in C.
 std::string nameOf(const NamedDecl *D) {
   std::string Name = D->getDeclName().getAsString();
+  if (!D->getASTContext().getLangOpts().CPlusPlus) {
+    const auto *Tag = dyn_cast<TagDecl>(D);
+    return Tag ? Tag->getKindName().str() + " " + Name : Name;
+  }
   const auto *Function = dyn_cast_or_null<FunctionDecl>(D->getAsFunction());
   if (!Function)
     return Name;
@@ -37,7 +41,7 @@ std::string nameOf(const NamedDecl *D) {
 }
 
 StoredDeclsMap *globals(Sema &S) {
-  return S.getASTContext().getTranslationUnitDecl()->getPrimaryContext()->getLookupPtr();
+  return S.getASTContext().getTranslationUnitDecl()->getPrimaryContext()->buildLookup();
 }
 
 /// All that can be found at the global scope, of the names that `IsWanted`.
@@ -110,12 +114,13 @@ bool replaces(Sema &S, NamedDecl *New, NamedDecl *Old) {
   return true;
 }
 
-/// True if a declaration means the same entity in all namespaces.
+/// True if a declaration means the same entity in all inputs.
 bool hasOneMeaning(const NamedDecl *D) {
-  if (const auto *Function = dyn_cast<FunctionDecl>(D))
-    return Function->isExternC() || Function->isMain();
+  const auto *Function = dyn_cast<FunctionDecl>(D);
   const auto *Variable = dyn_cast<VarDecl>(D);
-  return Variable && Variable->isExternC();
+  // In C, definitions get names that are not so.
+  bool IsExternC = (Function && Function->isExternC()) || (Variable && Variable->isExternC());
+  return (Function && Function->isMain()) || (IsExternC && D->getASTContext().getLangOpts().CPlusPlus);
 }
 
 void addOnce(std::vector<std::string> &Names, std::string Name) {
@@ -128,13 +133,13 @@ void addOnce(std::vector<std::string> &Names, std::string Name) {
 void Hiding::hide(Sema &S, const std::vector<std::string> &Names) {
   std::vector<NamedDecl *> Candidates = globalsWhere(S, [&](DeclarationName Name) {
     std::string Text = Name.getAsString();
-    return llvm::any_of(Names, [&](StringRef Hidden) { return Hidden.starts_with(Text); });
+    return llvm::any_of(Names, [&](StringRef Hidden) { return Hidden.contains(Text); });
   });
   for (NamedDecl *D : Candidates) {
-    std::string Plain = D->getDeclName().getAsString();
-    if (!llvm::is_contained(Names, nameOf(D)) && !llvm::is_contained(Names, Plain))
-      continue;
-    hideOne(S, D);
+    // In C++, a name hides all overloads.
+    std::string Plain = D->getASTContext().getLangOpts().CPlusPlus ? D->getDeclName().getAsString() : nameOf(D);
+    if (llvm::is_contained(Names, nameOf(D)) || llvm::is_contained(Names, Plain))
+      hideOne(S, D);
   }
 }
 

@@ -16,7 +16,7 @@ using namespace linkjit;
 namespace {
 
 constexpr const char *Usage =
-    "usage: linkjit-clang-22 [--target TRIPLE] [--c] [--color] [--headers FILE] [--headers-at INPUT] [ARGUMENT OF CLANG]...\n"
+    "usage: linkjit-clang-22 [--target TRIPLE] [-xc] [--color] [--headers FILE] [--headers-at INPUT] [ARGUMENT OF CLANG]...\n"
     "       linkjit-clang-22 --precompile FILE [OPTION]...\n"
     "It is started by `linkjit repl`, and speaks the protocol of docs/repl-frontend.md.\n";
 
@@ -26,8 +26,10 @@ Options optionsOf(llvm::ArrayRef<const char *> Arguments) {
     llvm::StringRef Argument = Arguments[I];
     if (Argument == "--target" && I + 1 < Arguments.size())
       Wanted.Target = Arguments[++I];
-    else if (Argument == "--c")
-      Wanted.IsC = true;
+    else if (Argument == "-xc" || Argument == "-xc++")
+      Wanted.IsC = Argument == "-xc";
+    else if (Argument == "-x" && I + 1 < Arguments.size())
+      Wanted.IsC = llvm::StringRef(Arguments[++I]) == "c";
     else if (Argument == "--color")
       Wanted.IsColored = true;
     else if (Argument == "--headers" && I + 1 < Arguments.size())

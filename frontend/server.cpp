@@ -136,7 +136,7 @@ void Server::input(FieldReader Fields) {
   if (!HiddenNow.empty())
     Clang.Hidden->hide(Instance.getSema(), HiddenNow);
   Clang.Shown->begin(Number, Serial, Namespace);
-  std::string Head = Seen.MentionsLast ? Clang.Shown->declarationOfLast() : "";
+  std::string Head = Clang.Shown->before(Seen.MentionsLast);
   Clang.Reports->begin(Seen.Open);
   Head += prepared(Text, Number, Namespace, Head, Seen.MentionsTry);
   Clang.Reports->OnStuck = [this] { reject(); };
@@ -148,6 +148,9 @@ std::string Server::prepared(StringRef Text, unsigned Number, StringRef Namespac
   LangOptions &Language = Clang.instance().getLangOpts();
   MentionsTry &= Language.CPlusPlus && Language.MSVCCompat;
   std::vector<Range> Statements;
+  // In C, definitions are renamed.
+  if (!Language.CPlusPlus)
+    Namespace = "";
   if (MentionsTry || !Namespace.empty())
     Statements = statementsOf(Text, (Before + headOf(Number)).str());
   if (MentionsTry)
@@ -218,7 +221,7 @@ void Server::parse(const std::string &Text, bool IsReplayed) {
 void Server::reject() {
   Clang.Reports->OnStuck = nullptr;
   std::vector<std::string> Names;
-  if (Clang.instance().getLangOpts().CPlusPlus && !Clang.Reports->isCutShort())
+  if (!Clang.Reports->isCutShort())
     Names = Clang.Hidden->conflicts(Clang.instance().getSema());
   // Hiding them again would not help.
   llvm::erase_if(Names, [&](const std::string &Name) { return llvm::is_contained(HiddenNow, Name); });
@@ -260,7 +263,7 @@ void Server::typeOf(FieldReader Fields) {
         Give(spellingOf(Value->getType(), Clang.instance().getASTContext()));
     };
     Clang.Reports->OnStuck = [&] { Give(""); };
-    std::string Whole = Seen.MentionsLast ? Clang.Shown->declarationOfLast() : "";
+    std::string Whole = Clang.Shown->before(Seen.MentionsLast);
     Whole += headOf(Inputs);
     Whole += Expression;
     llvm::consumeError(Clang.Clang->Parse(Whole).takeError());

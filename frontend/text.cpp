@@ -68,6 +68,7 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
   std::string Terminated = Text.str();
   Tokens Lexed(Terminated, Language);
   std::vector<OpenBracket> Open;
+  bool FollowsType = false;
   for (Token T; Lexed.next(T);) {
     size_t FromEnd = Text.size() - Lexed.begin(T);
     if (T.is(tok::l_brace))
@@ -78,8 +79,11 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
       Open.push_back({'[', ']', FromEnd});
     if (T.isOneOf(tok::r_brace, tok::r_paren, tok::r_square) && !Open.empty())
       Open.pop_back();
-    Seen.MentionsLast |= T.is(tok::raw_identifier) && T.getRawIdentifier() == "_";
-    Seen.MentionsTry |= T.is(tok::raw_identifier) && T.getRawIdentifier() == "__try";
+    StringRef Word = T.is(tok::raw_identifier) ? T.getRawIdentifier() : "";
+    Seen.MentionsLast |= Word == "_" && !FollowsType;
+    Seen.MentionsTry |= Word == "__try";
+    // `int _` declares it.
+    FollowsType = !Word.empty() && !llvm::is_contained({"return", "sizeof", "case", "else", "do"}, Word);
   }
   if (!Open.empty())
     Seen.Open = Open.back();

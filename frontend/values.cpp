@@ -1,15 +1,18 @@
 #include "values.h"
 
 #include "hiding.h"
+#include "layout.h"
 #include "objects.h"
 #include "places.h"
 #include "spelling.h"
 #include "clang/AST/ASTContext.h"
+#include "clang/AST/Attr.h"
 #include "clang/AST/Decl.h"
 #include "clang/AST/DeclCXX.h"
 #include "clang/AST/DeclTemplate.h"
 #include "clang/AST/ExprCXX.h"
 #include "clang/Frontend/CompilerInstance.h"
+#include "clang/Lex/Preprocessor.h"
 #include "clang/Sema/Lookup.h"
 #include "clang/Sema/Scope.h"
 #include "clang/Sema/Sema.h"
@@ -36,17 +39,32 @@ void Values::begin(unsigned OfInput, unsigned OfAll, StringRef InNamespace) {
   LastVariable = nullptr;
 }
 
-std::string Values::declarationOfLast() {
-  if (Last.isNull() || !Compiler->getLangOpts().CPlusPlus)
-    return {};
+std::string Values::before(bool MentionsLast) {
+  bool IsCPlusPlus = Compiler->getLangOpts().CPlusPlus;
+  // In C, `_` is a macro while there is an input that mentions it.
+  std::string Text = HasMacro ? "#undef _\n" : "";
+  bool IsWanted = MentionsLast && !Last.isNull() && (IsCPlusPlus || !isDeclared("_"));
+  HasMacro = IsWanted && !IsCPlusPlus;
+  if (!IsWanted)
+    return Text;
   Sema &S = Compiler->getSema();
-  ASTContext &Context = S.getASTContext();
   // The type may have no spelling, as that of a lambda, so it gets a name.
   std::string Alias = "__linkjit_repl_type_" + std::to_string(Number);
-  TypedefDecl *Typedef = Context.buildImplicitTypedef(Last, Alias);
+  TypedefDecl *Typedef = S.getASTContext().buildImplicitTypedef(Last, Alias);
   S.PushOnScopeChains(Typedef, S.TUScope);
+  std::string Address = "__linkjit_repl_last_of(" + std::to_string(LastSerial) + ")";
+  if (HasMacro)
+    return Text + "#define _ (*(" + Alias + " *)" + Address + ")\n";
   LastNamespace = "__linkjit_repl_last_" + std::to_string(Number);
-  return "namespace " + LastNamespace + " { " + Alias + " &_ = *static_cast<" + Alias + " *>(__linkjit_repl_last_of(" + std::to_string(LastSerial) + ")); }\n";
+  return "namespace " + LastNamespace + " { " + Alias + " &_ = *static_cast<" + Alias + " *>(" + Address + "); }\n";
+}
+
+/// Whether an input has declared the name, or defined it as a macro.
+bool Values::isDeclared(StringRef Name) {
+  Sema &S = Compiler->getSema();
+  IdentifierInfo &Identifier = S.getASTContext().Idents.get(Name);
+  bool IsMacro = Identifier.hasMacroDefinition() && !HasMacro;
+  return IsMacro || S.IdResolver.begin(&Identifier) != S.IdResolver.end();
 }
 
 bool Values::LookupUnqualified(LookupResult &Result, Scope *) {
@@ -69,9 +87,24 @@ bool Values::HandleTopLevelDecl(DeclGroupRef Group) {
       adoptTypes(cast<TopLevelStmtDecl>(In));
   for (Decl *Declared : Group) {
     Made.Instantiated.note(Declared);
+    nameAnew(Declared);
     handle(Declared);
   }
   return true;
+}
+
+/// In C, which has no namespaces, definitions of an input that declares something again have symbols of their own.
+void Values::nameAnew(Decl *Declared) {
+  if (Compiler->getLangOpts().CPlusPlus || Namespace.empty())
+    return;
+  auto *Function = dyn_cast<FunctionDecl>(Declared);
+  auto *Variable = dyn_cast<VarDecl>(Declared);
+  bool IsDefined = (Function && Function->isThisDeclarationADefinition()) ||
+                   (Variable && Variable->isThisDeclarationADefinition() != VarDecl::DeclarationOnly);
+  auto *Named = cast_or_null<NamedDecl>(IsDefined ? Declared : nullptr);
+  // Earlier inputs may refer to one that they have declared.
+  if (Named && !Named->getPreviousDecl() && !Named->hasAttr<AsmLabelAttr>())
+    Named->addAttr(AsmLabelAttr::CreateImplicit(Named->getASTContext(), Named->getNameAsString() + "$" + Namespace));
 }
 
 void Values::note(Decl *Declared) {
@@ -150,6 +183,13 @@ void Values::show(TopLevelStmtDecl *Statement) {
     return;
   Sema &S = Compiler->getSema();
   ASTContext &Context = S.getASTContext();
+  // In C, the value of an expression that is a statement is that of the object.
+  while (auto *Cast = Context.getLangOpts().CPlusPlus ? nullptr : dyn_cast<ImplicitCastExpr>(Value)) {
+    CastKind Kind = Cast->getCastKind();
+    if (Kind != CK_LValueToRValue && Kind != CK_ArrayToPointerDecay && Kind != CK_FunctionToPointerDecay)
+      break;
+    Value = Cast->getSubExpr();
+  }
   bool HasTemporaries = false;
   if (auto *Cleanups = dyn_cast<ExprWithCleanups>(Value)) {
     HasTemporaries = true;
@@ -165,54 +205,75 @@ void Values::show(TopLevelStmtDecl *Statement) {
       return;
     Value = Loaded.get();
   }
-  Expr *Function = functionFor(Value);
-  if (!Function)
-    return;
-  describeEnumerations(Value->getType(), 0);
   QualType Shown = Value->getType();
-  SourceLocation Begin = Value->getBeginLoc(), End = Value->getEndLoc();
-  Expr *Arguments[] = {Value};
-  ExprResult Call = S.ActOnCallExpr(nullptr, Function, Begin, Arguments, End);
-  if (Call.isInvalid())
+  bool IsDone = Context.getLangOpts().CPlusPlus ? callWith(Value, HasTemporaries, Statement) : describeFor(Value, Statement);
+  if (!IsDone)
     return;
-  if (HasTemporaries)
-    S.Cleanup.setExprNeedsCleanups(true);
-  Call = S.ActOnFinishFullExpr(Call.get(), /*DiscardedValue=*/false);
-  if (Call.isInvalid())
-    return;
-  Statement->setStmt(Call.get());
   Type = std::move(Spelling);
   Last = Shown->isFunctionType() ? QualType() : Shown;
   LastSerial = Serial;
 }
 
-Expr *Values::functionFor(Expr *Value) {
+/// Calls the prelude's `show` with the value.
+bool Values::callWith(Expr *Value, bool HasTemporaries, TopLevelStmtDecl *Statement) {
   Sema &S = Compiler->getSema();
   ASTContext &Context = S.getASTContext();
-  DeclContext *Globals = Context.getTranslationUnitDecl();
-  if (!Context.getLangOpts().CPlusPlus) {
-    const char *Name = nameInC(Value->getType());
-    return Name ? reference(Globals, Name) : nullptr;
-  }
   LookupResult Found(S, &Context.Idents.get("__linkjit_repl"), SourceLocation(), Sema::LookupNamespaceName);
-  S.LookupQualifiedName(Found, Globals);
+  S.LookupQualifiedName(Found, Context.getTranslationUnitDecl());
   auto *Prelude = Found.getAsSingle<NamespaceDecl>();
-  return Prelude ? reference(Prelude, "show") : nullptr;
+  Expr *Function = Prelude ? reference(Prelude, "show") : nullptr;
+  if (!Function)
+    return false;
+  describeEnumerations(Value->getType(), 0);
+  SourceLocation Begin = Value->getBeginLoc(), End = Value->getEndLoc();
+  ExprResult Call = S.ActOnCallExpr(nullptr, Function, Begin, Value, End);
+  if (Call.isInvalid())
+    return false;
+  if (HasTemporaries)
+    S.Cleanup.setExprNeedsCleanups(true);
+  Call = S.ActOnFinishFullExpr(Call.get(), /*DiscardedValue=*/false);
+  if (Call.isUsable())
+    Statement->setStmt(Call.get());
+  return Call.isUsable();
 }
 
-const char *Values::nameInC(QualType Shown) {
-  const clang::Type *Of = Shown.getCanonicalType().getTypePtr();
-  if (Of->isArrayType() || Of->isPointerType()) {
-    QualType To = Of->isArrayType() ? Of->getAsArrayTypeUnsafe()->getElementType() : Of->getPointeeType();
-    return To->isCharType() ? "__linkjit_repl_show_string" : "__linkjit_repl_show_pointer";
+/// Calls the prelude's function for C with the address of the value, or of a variable with it, and its layout.
+bool Values::describeFor(Expr *Value, TopLevelStmtDecl *Statement) {
+  Sema &S = Compiler->getSema();
+  ASTContext &Context = S.getASTContext();
+  SourceLocation Begin = Value->getBeginLoc(), End = Value->getEndLoc();
+  Expr *Function = reference(Context.getTranslationUnitDecl(), "__linkjit_repl_show");
+  if (!Function)
+    return false;
+  if (Value->getType()->isFunctionType())
+    Value = S.DefaultFunctionArrayConversion(Value).get();
+  std::string Layout = layoutOf(Value->getType(), Context);
+  llvm::SmallVector<Stmt *, 2> Done;
+  uint64_t Kept = 0;
+  if (!Value->isLValue()) {
+    QualType Type = Value->getType().getUnqualifiedType();
+    auto *Copy = VarDecl::Create(Context, Statement, Begin, Begin, &Context.Idents.get("__linkjit_repl_value"), Type,
+                                 Context.getTrivialTypeSourceInfo(Type, Begin), SC_None);
+    Copy->setInit(Value);
+    Done.push_back(new (Context) DeclStmt(DeclGroupRef(Copy), Begin, End));
+    Value = S.BuildDeclRefExpr(Copy, Type, VK_LValue, Begin);
+    Kept = Context.getTypeSizeInChars(Type).getQuantity();
   }
-  if (Of->isBooleanType())
-    return "__linkjit_repl_show_bool";
-  if (Of->isCharType())
-    return "__linkjit_repl_show_char";
-  if (Of->isIntegerType())
-    return Of->hasSignedIntegerRepresentation() ? "__linkjit_repl_show_signed" : "__linkjit_repl_show_unsigned";
-  return Of->isRealFloatingType() ? "__linkjit_repl_show_float" : nullptr;
+  ExprResult Address = S.CreateBuiltinUnaryOp(Begin, UO_AddrOf, Value);
+  if (Address.isInvalid())
+    return false;
+  QualType Array = Context.getStringLiteralArrayType(Context.CharTy, Layout.size());
+  QualType Pointer = Context.VoidPtrTy, Size = Context.UnsignedLongLongTy;
+  Expr *Arguments[] = {
+      ImplicitCastExpr::Create(Context, Pointer, CK_BitCast, Address.get(), nullptr, VK_PRValue, FPOptionsOverride()),
+      StringLiteral::Create(Context, Layout, StringLiteralKind::Ordinary, /*Pascal=*/false, Array, Begin),
+      IntegerLiteral::Create(Context, llvm::APInt(Context.getTypeSize(Size), Kept), Size, Begin)};
+  ExprResult Call = S.ActOnCallExpr(nullptr, Function, Begin, Arguments, End);
+  if (Call.isInvalid())
+    return false;
+  Done.push_back(Call.get());
+  Statement->setStmt(CompoundStmt::Create(Context, Done, FPOptionsOverride(), Begin, End));
+  return true;
 }
 
 /// An expression that names a function or its overloads.

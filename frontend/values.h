@@ -41,8 +41,8 @@ public:
   /// If set, it gets each statement, and none is shown.
   std::function<void(const clang::TopLevelStmtDecl &)> OnStatement;
 
-  /// A declaration of `_` to put before an input that mentions it; empty if there is no last value.
-  std::string declarationOfLast();
+  /// The text to put before an input: a declaration of `_`, if it mentions that and there is a last value.
+  std::string before(bool MentionsLast);
 
   bool HandleTopLevelDecl(clang::DeclGroupRef Group) override;
 
@@ -55,8 +55,10 @@ private:
   void handleWrapper(clang::NamespaceDecl *Wrapper);
   void adoptTypes(clang::TopLevelStmtDecl *Statement);
   void show(clang::TopLevelStmtDecl *Statement);
-  clang::Expr *functionFor(clang::Expr *Value);
-  const char *nameInC(clang::QualType Shown);
+  bool callWith(clang::Expr *Value, bool HasTemporaries, clang::TopLevelStmtDecl *Statement);
+  bool describeFor(clang::Expr *Value, clang::TopLevelStmtDecl *Statement);
+  bool isDeclared(llvm::StringRef Name);
+  void nameAnew(clang::Decl *Declared);
   clang::Expr *reference(clang::DeclContext *In, llvm::StringRef Name);
   void describeEnumerations(clang::QualType In, unsigned Depth);
   void describe(clang::EnumDecl *Enum);
@@ -78,6 +80,8 @@ private:
   unsigned LastSerial = 0;
   std::string LastNamespace;
   clang::VarDecl *LastVariable = nullptr;
+  /// In C: `_` is a macro of ours.
+  bool HasMacro = false;
   llvm::SmallPtrSet<const void *, 16> Described;
 };
 

@@ -95,7 +95,7 @@ pub(crate) enum Command {
     /// Show what is in an object or archive: sections, blocks, symbols, edges
     #[command(arg_required_else_help = true)]
     Graph(GraphOptions),
-    /// Run C++ interactively
+    /// Run C++ or C interactively
     #[command(after_help = repl::HELP)]
     Repl(Box<ReplOptions>),
     /// Run the code that a session in another process links

@@ -42,8 +42,10 @@ void __linkjit_repl_bytes(const char *bytes, __linkjit_repl_u64 length);
 void __linkjit_repl_text(const char *text);
 void __linkjit_repl_decimal(__linkjit_repl_u64 value);
 void __linkjit_repl_signed(long long value);
+void __linkjit_repl_wide(unsigned __int128 value, int negative);
 void __linkjit_repl_hex(__linkjit_repl_u64 value);
-void __linkjit_repl_double(double value);
+// The name of a value of an enumeration (enumerators.h); 0 if it has none.
+int __linkjit_repl_enumerators(const char *all, __linkjit_repl_u64 value);
 // A number by its bits: `fraction` bits that are stored of the mantissa, then the exponent, then the sign. With `whole`, the
 // mantissa's first bit is stored, too.
 void __linkjit_repl_real(unsigned __int128 image, int fraction, int exponent_bits, int whole);
@@ -53,4 +55,7 @@ void __linkjit_repl_quoted_string(const void *units, unsigned size);
 
 #ifdef __cplusplus
 }
+#else
+// Shows a value in C (values_c.h).
+void __linkjit_repl_show(void *value, const char *type, __linkjit_repl_u64 kept);
 #endif

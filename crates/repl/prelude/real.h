@@ -193,12 +193,6 @@ void __linkjit_repl_real(unsigned __int128 image, int fraction, int exponent_bit
   __linkjit_repl_place_point(digits, count, first);
 }
 
-void __linkjit_repl_double(double value) {
-  __linkjit_repl_u64 image;
-  __builtin_memcpy(&image, &value, sizeof image);
-  __linkjit_repl_real(image, 52, 11, 0);
-}
-
 #ifdef __cplusplus
 }
 #endif

@@ -112,6 +112,32 @@ void __linkjit_repl_signed(long long value) {
   __linkjit_repl_decimal(value < 0 ? 0 - (__linkjit_repl_u64)value : (__linkjit_repl_u64)value);
 }
 
+// 128 bits: 10^9 at a time, since there may be no division of that size.
+void __linkjit_repl_wide(unsigned __int128 value, int negative) {
+  char digits[45];
+  int count = 0;
+  unsigned words[4];
+  if (negative) {
+    __linkjit_repl_char('-');
+    value = 0 - value;
+  }
+  __builtin_memcpy(words, &value, sizeof words);
+  while (words[0] | words[1] | words[2] | words[3] || !count) {
+    __linkjit_repl_u64 rest = 0;
+    for (int i = 4; i-- > 0;) {
+      rest = rest << 32 | words[i];
+      words[i] = (unsigned)(rest / 1000000000);
+      rest %= 1000000000;
+    }
+    for (int i = 0; i < 9; i++, rest /= 10)
+      digits[count++] = (char)('0' + rest % 10);
+  }
+  while (count > 1 && digits[count - 1] == '0')
+    count--;
+  while (count)
+    __linkjit_repl_char(digits[--count]);
+}
+
 void __linkjit_repl_hex(__linkjit_repl_u64 value) {
   int shift = 60;
   while (shift && !(value >> shift))

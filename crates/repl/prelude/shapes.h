@@ -16,32 +16,6 @@ void put_pointer(u64 address) {
     __linkjit_repl_text("nullptr");
 }
 
-// 128 bits: 10^9 at a time, since there may be no division of that size.
-void put_wide(unsigned __int128 value, bool negative) {
-  if (negative) {
-    __linkjit_repl_char('-');
-    value = 0 - value;
-  }
-  char digits[45];
-  int count = 0;
-  unsigned words[4];
-  __builtin_memcpy(words, &value, sizeof words);
-  while (words[0] | words[1] | words[2] | words[3] || !count) {
-    u64 rest = 0;
-    for (int i = 4; i-- > 0;) {
-      rest = rest << 32 | words[i];
-      words[i] = static_cast<unsigned>(rest / 1000000000);
-      rest %= 1000000000;
-    }
-    for (int i = 0; i < 9; i++, rest /= 10)
-      digits[count++] = static_cast<char>('0' + rest % 10);
-  }
-  while (count > 1 && digits[count - 1] == '0')
-    count--;
-  while (count)
-    __linkjit_repl_char(digits[--count]);
-}
-
 // The name that `type_name` of the compiler's text for a function ends with: `... [T = Color]`.
 void put_type_name(const char *function) {
   const char *begin = function, *end = function + __builtin_strlen(function) - 1;
@@ -49,58 +23,6 @@ void put_type_name(const char *function) {
     begin++;
   if (*begin)
     __linkjit_repl_bytes(begin + 2, static_cast<u64>(end - begin - 2));
-}
-
-struct enumerator {
-  const char *name;
-  u64 length, value;
-};
-
-// Takes the first of `name=value,name=value` off the text.
-bool next_enumerator(const char *&text, enumerator &next) {
-  if (!text || !*text)
-    return false;
-  next.name = text;
-  while (*text && *text != '=')
-    text++;
-  next.length = static_cast<u64>(text - next.name);
-  text += *text == '=';
-  bool negative = *text == '-';
-  text += negative;
-  for (next.value = 0; *text >= '0' && *text <= '9'; text++)
-    next.value = next.value * 10 + static_cast<u64>(*text - '0');
-  next.value = negative ? 0 - next.value : next.value;
-  text += *text == ',';
-  return true;
-}
-
-// The name of a value of an enumeration, or several for flags: each enumerator is a single bit then, or made of those.
-bool put_enumerator(const char *all, u64 value) {
-  enumerator next;
-  u64 bits = 0;
-  for (const char *text = all; next_enumerator(text, next);) {
-    if (next.value == value) {
-      __linkjit_repl_bytes(next.name, next.length);
-      return true;
-    }
-    if (!(next.value & (next.value - 1)))
-      bits |= next.value;
-  }
-  for (const char *text = all; next_enumerator(text, next);)
-    if (next.value & ~bits)
-      return false;
-  if (value & ~bits || !value)
-    return false;
-  const char *separator = "";
-  for (const char *text = all; next_enumerator(text, next);) {
-    if (!(next.value & (next.value - 1)) && next.value & value) {
-      __linkjit_repl_text(separator);
-      __linkjit_repl_bytes(next.name, next.length);
-      value &= ~next.value;
-      separator = " | ";
-    }
-  }
-  return true;
 }
 
 // The unit of a duration, by the length of its tick in seconds.

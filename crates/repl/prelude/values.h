@@ -97,9 +97,7 @@ template <class T> void put(T &value);
 // Shapes that do not depend on types (shapes.h).
 void put_address(const volatile void *address);
 void put_pointer(u64 address);
-void put_wide(unsigned __int128 value, bool negative);
 void put_type_name(const char *function);
-bool put_enumerator(const char *all, u64 value);
 void put_unit(long long numerator, long long denominator);
 void put_time(long long seconds, long long fraction, long long denominator, bool with_clock);
 void put_any_type(const char *name);
@@ -155,7 +153,7 @@ template <class T> void put_number(T value) {
     __linkjit_repl_text(prefix<T>);
     __linkjit_repl_quoted(&value, sizeof value, 1, '\'');
   } else if constexpr (__is_integral(T) && sizeof(T) > 8) {
-    put_wide(static_cast<unsigned __int128>(value), value < 0);
+    __linkjit_repl_wide(static_cast<unsigned __int128>(value), value < 0);
   } else if constexpr (__is_integral(T)) {
     if constexpr (T(-1) < T(0))
       __linkjit_repl_signed(static_cast<long long>(value));
@@ -173,7 +171,7 @@ template <class T> void put_number(T value) {
 
 template <class E> void put_enum(E value) {
   using number = __underlying_type(E);
-  if (put_enumerator(enumerators<E>(), static_cast<u64>(static_cast<number>(value))))
+  if (__linkjit_repl_enumerators(enumerators<E>(), static_cast<u64>(static_cast<number>(value))))
     return;
   __linkjit_repl_char('(');
   put_type_name(__PRETTY_FUNCTION__);

@@ -4,7 +4,7 @@
 pub(crate) const INPUT: &str = "input ";
 /// The names of the bodies of functions that are called through a pointer end so.
 pub(crate) const BODY: &str = ".body";
-/// Inputs that declare something again are in inline namespaces that are called so.
+/// Inputs that declare something again are in inline namespaces that are called so. In C, it ends the names of definitions.
 pub(crate) const NAMESPACE: &str = "__lj";
 
 /// A text about linked code as users know it, without the namespaces of [`NAMESPACE`].
@@ -13,9 +13,14 @@ pub(crate) fn without_namespaces(text: &str) -> String {
     let mut result = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
-        match rest.strip_prefix("::").filter(|_| rest.len() < part.len()) {
-            Some(rest) => result += rest,
-            None => result = result + NAMESPACE + part,
+        let is_numbered = rest.len() < part.len();
+        if is_numbered && result.ends_with('$') {
+            result.pop();
+            result += rest;
+        } else if let Some(rest) = rest.strip_prefix("::").filter(|_| is_numbered) {
+            result += rest;
+        } else {
+            result = result + NAMESPACE + part;
         }
     }
     result
@@ -33,6 +38,7 @@ mod tests {
     #[test]
     fn namespaces_of_ours_are_not_shown() {
         assert_eq!(without_namespaces("f(__lj12::E const&, a::__lj3::B)"), "f(E const&, a::B)");
+        assert_eq!(without_namespaces("in f$__lj12, input 3:2"), "in f, input 3:2");
         assert_eq!(without_namespaces("__lj __ljx __lj1 x"), "__lj __ljx __lj1 x");
     }
 }

@@ -7,11 +7,7 @@ use crate::history::Input;
 
 macro_rules! declarations {
     () => {
-        concat!(
-            include_str!("../prelude/interface.h"),
-            include_str!("../prelude/values_c.h"),
-            include_str!("../prelude/values.h")
-        )
+        concat!(include_str!("../prelude/interface.h"), include_str!("../prelude/values.h"),)
     };
 }
 
@@ -25,6 +21,8 @@ pub const PRELUDE: &str = concat!(
     include_str!("../prelude/results.h"),
     include_str!("../prelude/real.h"),
     include_str!("../prelude/text.h"),
+    include_str!("../prelude/enumerators.h"),
+    include_str!("../prelude/values_c.h"),
     include_str!("../prelude/exceptions.h"),
     include_str!("../prelude/places.h"),
     include_str!("../prelude/signals.h"),

@@ -53,7 +53,10 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
 fn arguments_of(options: &ReplOptions) -> Result<Vec<OsString>, Failure> {
     let is_microsofts = options.target.as_deref().is_some_and(|target| target.contains("msvc"));
     let headers = if is_microsofts { crt::header_flags(options.crt.as_ref())? } else { Vec::new() };
-    Ok(options.clang.iter().cloned().chain(headers).collect())
+    // Files of C make a session of C; an option comes later and decides.
+    let is_c = !options.files.is_empty() && options.files.iter().all(|file| file.extension() == Some("c".as_ref()));
+    let language = is_c.then(|| OsString::from("-xc"));
+    Ok(language.into_iter().chain(options.clang.iter().cloned()).chain(headers).collect())
 }
 
 /// Has inputs run where they are asked to.

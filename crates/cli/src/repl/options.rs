@@ -8,10 +8,10 @@ use clap::Args;
 use crate::args::{Crt, ExecutorKind};
 
 pub(crate) const HELP: &str = "\
-Inputs are C++, and are compiled, linked and run one by one: see %help. They come from the files, then from -e, and if
-there are none of these, from standard input.
+Inputs are C++, or C with -xc, and are compiled, linked and run one by one: see %help. They come from the files, then
+from -e, and if there are none of these, from standard input.
 
-Compilers' flags are clang's: -std= -D -I -U -O -f -W -m -include -isystem, and ARG of -Xcc ARG, whatever it is.
+Compilers' flags are clang's: -x -std= -D -I -U -O -f -W -m -include -isystem, and ARG of -Xcc ARG, whatever it is.
 Command lines of clang-repl are accepted; what it needs for other processes (-oop-executor, -orc-runtime) is not
 needed here, for inputs always run in another one.
 
@@ -22,6 +22,7 @@ The exit code is that of the program, if it exits; 1 if an input failed and nobo
 Examples:
   linkjit repl
   linkjit repl -std=c++17 -Iinclude -lz
+  linkjit repl -xc
   linkjit repl script.cpp
   echo '1 + 2' | linkjit repl
   linkjit repl --target mingw               for Windows, under Wine";
@@ -65,9 +66,10 @@ fn target(name: &str) -> Result<String, String> {
 }
 
 /// Beginnings of clang's flags that are one word.
-const JOINED: [&str; 11] = ["-std=", "-D", "-I", "-U", "-O", "-f", "-W", "-m", "-isystem", "-include", "--sysroot="];
+const JOINED: [&str; 12] =
+    ["-x", "-std=", "-D", "-I", "-U", "-O", "-f", "-W", "-m", "-isystem", "-include", "--sysroot="];
 /// Those whose argument is a word of its own.
-const SEPARATE: [&str; 6] = ["-D", "-I", "-U", "-isystem", "-include", "-idirafter"];
+const SEPARATE: [&str; 7] = ["-x", "-D", "-I", "-U", "-isystem", "-include", "-idirafter"];
 /// Clang-repl's long options have one hyphen.
 const LONG: [&str; 4] = ["-Xcc", "-oop-executor", "-orc-runtime", "-use-shared-memory"];
 
