@@ -17,7 +17,7 @@ class Terminal:
         process, self.file = pty.fork()
         if process == 0:
             editor = "sed -i s/one/two/"
-            own = dict(HOME=HOME, XDG_DATA_HOME="", XDG_STATE_HOME="", LINKJIT_CACHE="off", TERM="xterm", EDITOR=editor, VISUAL="")
+            own = dict(HOME=HOME, XDG_CONFIG_HOME="", XDG_DATA_HOME="", XDG_STATE_HOME="", LINKJIT_CACHE="off", TERM="xterm", EDITOR=editor, VISUAL="")
             os.execve(LINKJIT, [LINKJIT, "repl"], os.environ | own)
         self.process = process
 
@@ -57,6 +57,8 @@ class Terminal:
 
 terminal = Terminal()
 terminal.sees(">>> ")
+# The user's file was run first.
+terminal.enters("of_startup", "(int) 11")
 # Open brackets let an input go on.
 terminal.types("int twice(int n) {\rreturn 2 * n; }")
 terminal.sees("n; }")

@@ -1,6 +1,7 @@
 //! Commands: inputs that begin with `%`, and those of cling that begin with a dot.
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
@@ -14,14 +15,14 @@ use crate::repl::Repl;
 
 /// The text of `%help`.
 const HELP: &str = "\
-Type C++: declarations, statements, expressions. Without a semicolon at its end, an expression is shown; _ is the value
+Type C++ or C: declarations, statements, expressions. Without a semicolon at its end, an expression is shown; _ is the value
 that was shown last. What inputs have declared at file scope may be declared again. A line that ends with a backslash
 or has open brackets goes on.
 
   %help             this text
   %undo             take the last input back
-  %load FILE        run a file as one input (cling: .x FILE, .L FILE)
-  %lib FILE         use an object or a library; %lib -lNAME searches one
+  %load FILE        run a file as one input (cling: .x FILE, .L FILE); it is looked for as headers are
+  %lib FILE         use an object, a library or LLVM IR; %lib -lNAME searches one
   %include HEADER   #include it: <vector>, or a file
   %type EXPRESSION  its type; nothing is run
   %doc NAME         its declarations and their comments
@@ -95,7 +96,11 @@ impl Repl {
     }
 
     fn load(&mut self, path: &str) -> Result<Outcome> {
-        match std::fs::read(path) {
+        let found = self.find_file(path);
+        if libraries::is_ir(path) {
+            return self.add_library(&found.to_string_lossy());
+        }
+        match std::fs::read(found) {
             Ok(bytes) => {
                 // Comments may be in any encoding.
                 let text = String::from_utf8_lossy(&bytes);
@@ -104,6 +109,13 @@ impl Repl {
             }
             Err(error) => Ok(failed(format!("{path}: {error}"))),
         }
+    }
+
+    /// The path of a file: it is looked for as headers are.
+    fn find_file(&mut self, path: &str) -> PathBuf {
+        let here = PathBuf::from(path);
+        let directories = if here.exists() { Vec::new() } else { self.include_directories() };
+        directories.into_iter().map(|directory| directory.join(path)).find(|path| path.is_file()).unwrap_or(here)
     }
 
     /// Adds an object or a library, now and whenever a new executor is started.

@@ -1,4 +1,4 @@
-//! `%lib`: objects, static and shared libraries that inputs may use.
+//! `%lib`: objects, static and shared libraries, and modules of LLVM IR that inputs may use.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,16 @@ pub(crate) fn add(jit: &Jit, library: &str) -> linkjit::Result<()> {
     match std::fs::read(&path) {
         Ok(bytes) if bytes.starts_with(b"!<arch>\n") || bytes.starts_with(b"!<thin>\n") => jit.add_archive(&path),
         Ok(bytes) if is_shared(&bytes) => jit.add_library(path.canonicalize().unwrap_or(path)),
+        Ok(_) if is_ir(library) => jit.add_ir(&path),
         Ok(_) => jit.add_object(&path),
         // The executor's system finds libraries by their names.
         Err(_) => jit.add_library(&path),
     }
+}
+
+/// Says whether a file has LLVM IR, by its name.
+pub(crate) fn is_ir(path: &str) -> bool {
+    [".ll", ".bc"].iter().any(|end| path.ends_with(end))
 }
 
 fn is_shared(bytes: &[u8]) -> bool {

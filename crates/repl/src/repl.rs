@@ -481,6 +481,15 @@ impl Repl {
         Ok(input.map(|accepted| accepted.input.text.clone()))
     }
 
+    /// The directories that the options name for headers.
+    pub(crate) fn include_directories(&self) -> Vec<PathBuf> {
+        let arguments = &self.front_end.invocation().arguments;
+        let texts = || arguments.iter().map(|argument| argument.to_string_lossy());
+        let joined = texts().filter_map(|text| text.strip_prefix("-I").map(PathBuf::from));
+        let separate = texts().zip(texts().skip(1)).filter(|(flag, _)| flag == "-I");
+        joined.chain(separate.map(|(_, path)| (&*path).into())).filter(|path| path.is_dir()).collect()
+    }
+
     /// The inputs that were accepted, in their order.
     pub fn history(&self) -> impl Iterator<Item = &str> {
         self.history.iter().skip(1).map(|accepted| &*accepted.input.text)

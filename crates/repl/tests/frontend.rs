@@ -234,13 +234,22 @@ fn redefinitions_name_what_is_to_be_hidden() {
 #[test]
 fn completion_types_comments_and_colours_leave_no_trace() {
     let Some(mut clang) = FrontEnd::start(&[]) else { return };
-    clang.input("// A place.\nstruct Point { int alpha, beta; int gamma() const; }; Point pt;");
+    clang.input("#define WIDE_SCREEN 1\n// A place.\nstruct Point { int alpha, beta; int gamma() const; }; Point pt;");
     let request = "pt.";
     let mut completed = clang.ask(b'C', &[text(request), 3_u32.to_le_bytes().to_vec()].concat());
     assert_eq!(completed.number(), 3);
     let offered: Vec<_> = (0..completed.number()).map(|_| (completed.text(), completed.text())).collect();
     for (word, detail) in [("alpha", "int alpha"), ("beta", "int beta"), ("gamma", "int gamma() const")] {
         assert!(offered.contains(&(word.into(), detail.into())), "{offered:?}");
+    }
+    for (request, word) in
+        [("#include <stdde", "stddef.h>"), ("#ifdef WIDE_", "WIDE_SCREEN"), ("WIDE_S", "WIDE_SCREEN")]
+    {
+        let at = u32::try_from(request.len()).expect("short");
+        let mut completed = clang.ask(b'C', &[text(request), at.to_le_bytes().to_vec()].concat());
+        completed.number();
+        let offered: Vec<_> = (0..completed.number()).map(|_| (completed.text(), completed.text()).0).collect();
+        assert!(offered.iter().any(|offer| offer == word), "{request}: {offered:?}");
     }
     assert_eq!(clang.ask(b'T', &text("&pt.alpha")).text(), "int *");
     assert!(clang.ask(b'D', &text("Point")).text().starts_with("// A place.\nstruct Point {"));

@@ -7,9 +7,11 @@ mod editing;
 mod options;
 #[cfg(unix)]
 mod terminal;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use linkjit_repl::{
@@ -23,6 +25,7 @@ use crate::args::ExecutorKind;
 use crate::crt;
 use crate::executor;
 use crate::report::Failure;
+use verify::Verifier;
 
 /// The target that is this system.
 const HOST: &str = "host";
@@ -38,6 +41,10 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
     if session.shown.has_failed {
         return Ok(FAILURE);
     }
+    let is_interactive = is_terminal && given.is_empty();
+    if let Some(file) = startup(&session.options, is_interactive) {
+        session.run_unattended(&format!("%load {}", file.display()))?;
+    }
     if given.is_empty() {
         read(&mut session, is_terminal)?;
     }
@@ -49,14 +56,36 @@ pub(crate) fn repl(options: ReplOptions) -> Result<i32, Failure> {
     session.finish(is_terminal)
 }
 
+/// The file that is run first.
+fn startup(options: &ReplOptions, is_interactive: bool) -> Option<PathBuf> {
+    if options.startup.is_some() || options.no_startup || !is_interactive {
+        return options.startup.clone();
+    }
+    let configuration = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let configuration = configuration.or_else(|| Some(std::env::home_dir()?.join(".config")))?;
+    let name = if is_c(options) { "linkjit/startup.c" } else { "linkjit/startup.cpp" };
+    Some(configuration.join(name)).filter(|file| file.is_file())
+}
+
+/// Says whether inputs are C: as the last option wants it, or as the names of all files say.
+fn is_c(options: &ReplOptions) -> bool {
+    let wanted = |at: usize| match options.clang[at].to_str() {
+        Some("-xc") => Some(true),
+        Some("-x") => Some(options.clang.get(at + 1).is_some_and(|language| language == "c")),
+        Some(text) if text.starts_with("-x") => Some(false),
+        _ => None,
+    };
+    let is_of_c = |file: &PathBuf| file.extension() == Some("c".as_ref());
+    let wanted = (0..options.clang.len()).rev().find_map(wanted);
+    wanted.unwrap_or(!options.files.is_empty() && options.files.iter().all(is_of_c))
+}
+
 /// The user's, then the directories of headers that go with the C runtime.
 fn arguments_of(options: &ReplOptions) -> Result<Vec<OsString>, Failure> {
     let is_microsofts = options.target.as_deref().is_some_and(|target| target.contains("msvc"));
     let headers = if is_microsofts { crt::header_flags(options.crt.as_ref())? } else { Vec::new() };
-    // Files of C make a session of C; an option comes later and decides.
-    let is_c = !options.files.is_empty() && options.files.iter().all(|file| file.extension() == Some("c".as_ref()));
-    let language = is_c.then(|| OsString::from("-xc"));
-    Ok(language.into_iter().chain(options.clang.iter().cloned()).chain(headers).collect())
+    let language = is_c(options).then(|| OsString::from("-xc"));
+    Ok(options.clang.iter().cloned().chain(headers).chain(language).collect())
 }
 
 /// Has inputs run where they are asked to.
@@ -80,6 +109,7 @@ struct Session {
     repl: Repl,
     /// The one of the session at hand.
     interrupt: Arc<Mutex<Interrupt>>,
+    verifier: Option<Verifier>,
     shown: Shown,
 }
 
@@ -93,10 +123,11 @@ enum Next {
 }
 
 impl Session {
-    fn start(options: ReplOptions) -> Result<Self, Failure> {
-        let repl = start(&options)?;
+    fn start(mut options: ReplOptions) -> Result<Self, Failure> {
+        let verifier = Verifier::take_from(&mut options.clang);
+        let repl = start(&options, verifier.is_none())?;
         let interrupt = Arc::new(Mutex::new(repl.interrupt()));
-        let mut this = Self { options, repl, interrupt, shown: Shown::default() };
+        let mut this = Self { options, repl, interrupt, verifier, shown: Shown::default() };
         this.add_libraries()?;
         Ok(this)
     }
@@ -111,7 +142,13 @@ impl Session {
 
     /// Runs an input and shows what has become of it.
     fn run(&mut self, input: &str) -> Result<Next, Failure> {
-        let outcome = self.repl.execute(input)?;
+        let mut outcome = self.repl.execute(input)?;
+        if let Some(verifier) = &mut self.verifier {
+            verifier.check(input, &std::mem::take(&mut outcome.diagnostics));
+            if matches!(outcome.failure, Some(InputFailure::Rejected)) {
+                outcome.failure = None;
+            }
+        }
         Ok(match self.shown.show(outcome)? {
             None => Next::Input,
             Some(Wish::Quit) => Next::End,
@@ -139,7 +176,7 @@ impl Session {
     fn change_target(&mut self, target: &str) -> Result<(), Failure> {
         let before = self.options.target.clone();
         self.options.target = (target != HOST).then(|| linkjit_repl::triple(target));
-        let repl = start(&self.options).inspect_err(|_| self.options.target = before)?;
+        let repl = start(&self.options, self.verifier.is_none()).inspect_err(|_| self.options.target = before)?;
         *self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = repl.interrupt();
         let closed = std::mem::replace(&mut self.repl, repl).close();
         self.add_libraries()?;
@@ -152,15 +189,21 @@ impl Session {
             return Ok(code);
         }
         let code = self.repl.close()?.unwrap_or(0);
+        let mistakes = self.verifier.map(|verifier| verifier.report()).unwrap_or_default();
+        say(&mistakes);
+        if !mistakes.is_empty() {
+            return Ok(FAILURE);
+        }
         let failed = if self.shown.has_failed && !is_terminal { FAILURE } else { 0 };
         Ok(if code == 0 { failed } else { code })
     }
 }
 
-fn start(options: &ReplOptions) -> Result<Repl, Failure> {
+/// Diagnostics that nobody sees have no colours.
+fn start(options: &ReplOptions, is_seen: bool) -> Result<Repl, Failure> {
     let clang = Options {
         target: options.target.clone(),
-        color: io::stderr().is_terminal() && has_colors(),
+        color: is_seen && io::stderr().is_terminal() && has_colors(),
         mark: None,
         arguments: arguments_of(options)?,
         front_end: None,

@@ -17,6 +17,9 @@ needed here, for inputs always run in another one.
 
 For --target msvc, headers are those of --crt xwin=DIR and of $INCLUDE, then Wine's of C and Windows, and a few of C++.
 
+At a terminal, linkjit/startup.cpp (for C, startup.c) in the user's configuration, $XDG_CONFIG_HOME or ~/.config, is run
+first, if it is there.
+
 The exit code is that of the program, if it exits; 1 if an input failed and nobody was at a terminal.
 
 Examples:
@@ -48,6 +51,12 @@ pub(crate) struct ReplOptions {
     /// The C runtime for Windows, as with 'linkjit run'; xwin=DIR gives its headers, too
     #[arg(long, value_name = "CRT", value_parser = Crt::parse)]
     pub(crate) crt: Option<Crt>,
+    /// Run this file first, instead of the user's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) startup: Option<PathBuf>,
+    /// Do not run the user's file
+    #[arg(long)]
+    pub(crate) no_startup: bool,
     /// Pass ARG on to clang
     #[arg(long = "Xcc", value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) clang: Vec<OsString>,

@@ -1,0 +1,2 @@
+#!/usr/bin/env -S linkjit repl
+int loaded = 7;
