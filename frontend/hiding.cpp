@@ -8,10 +8,13 @@
 #include "clang/AST/DeclLookups.h"
 #include "clang/AST/DeclTemplate.h"
 #include "clang/AST/PrettyPrinter.h"
+#include "clang/Basic/SourceManager.h"
+#include "clang/Basic/TargetInfo.h"
 #include "clang/Sema/IdentifierResolver.h"
 #include "clang/Sema/Scope.h"
 #include "clang/Sema/Sema.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace clang;
 
@@ -21,7 +24,7 @@ namespace {
 
 /// The name of an entity; overloads differ in it, and so do `struct f` and `f` in C.
 std::string nameOf(const NamedDecl *D) {
-  std::string Name = D->getDeclName().getAsString();
+  std::string Name = scopedNameOf(D);
   if (!D->getASTContext().getLangOpts().CPlusPlus) {
     const auto *Tag = dyn_cast<TagDecl>(D);
     return Tag ? Tag->getKindName().str() + " " + Name : Name;
@@ -40,18 +43,38 @@ std::string nameOf(const NamedDecl *D) {
   return Name;
 }
 
-StoredDeclsMap *globals(Sema &S) {
-  return S.getASTContext().getTranslationUnitDecl()->getPrimaryContext()->buildLookup();
+/// Finds the namespaces of inputs in a scope, at any depth. The members of inline ones are found in what is around them.
+void findScopes(DeclContext *In, const SourceManager &Files, llvm::SetVector<DeclContext *> &Found) {
+  if (!Found.insert(In->getPrimaryContext()))
+    return;
+  // Each input is a translation unit of its own.
+  llvm::SmallVector<DeclContext *> Parts;
+  In->collectAllContexts(Parts);
+  for (DeclContext *Part : Parts)
+    for (Decl *Each : Part->decls())
+      if (auto *Scope = dyn_cast<NamespaceDecl>(Each);
+          Scope && !Scope->isInline() && !Files.isInSystemHeader(Scope->getLocation()))
+        findScopes(Scope, Files, Found);
 }
 
-/// All that can be found at the global scope, of the names that `IsWanted`.
-std::vector<NamedDecl *> globalsWhere(Sema &S, llvm::function_ref<bool(DeclarationName)> IsWanted) {
+/// All that can be found in a scope, of the names that `IsWanted`.
+void findMembers(DeclContext *Scope, llvm::function_ref<bool(DeclarationName)> IsWanted, std::vector<NamedDecl *> &Found) {
+  StoredDeclsMap *Map = Scope->buildLookup();
+  if (!Map)
+    return;
+  for (auto &[Name, Declarations] : *Map)
+    if (IsWanted(Name))
+      for (NamedDecl *D : Declarations.getLookupResult())
+        Found.push_back(D);
+}
+
+/// All that can be found at the global scope, and in namespaces of inputs.
+std::vector<NamedDecl *> membersWhere(Sema &S, llvm::function_ref<bool(DeclarationName)> IsWanted) {
+  llvm::SetVector<DeclContext *> Scopes;
+  findScopes(S.getASTContext().getTranslationUnitDecl(), S.getSourceManager(), Scopes);
   std::vector<NamedDecl *> Found;
-  if (StoredDeclsMap *Map = globals(S))
-    for (auto &[Name, Declarations] : *Map)
-      if (IsWanted(Name))
-        for (NamedDecl *D : Declarations.getLookupResult())
-          Found.push_back(D);
+  for (DeclContext *Scope : Scopes)
+    findMembers(Scope, IsWanted, Found);
   return Found;
 }
 
@@ -70,6 +93,8 @@ void removeFrom(DeclContext *Context, NamedDecl *D) {
 
 void hideOne(Sema &S, NamedDecl *D) {
   removeFrom(S.getASTContext().getTranslationUnitDecl(), D);
+  // Those that are `extern "C"` are one entity in all namespaces, so clang has them here, too.
+  removeFrom(S.getASTContext().getExternCContextDecl(), D);
   for (DeclContext *In = D->getDeclContext(); In && !In->isTranslationUnit(); In = In->getParent())
     removeFrom(In, D);
   // The resolver has only what was declared directly at the global scope.
@@ -114,15 +139,6 @@ bool replaces(Sema &S, NamedDecl *New, NamedDecl *Old) {
   return true;
 }
 
-/// True if a declaration means the same entity in all inputs.
-bool hasOneMeaning(const NamedDecl *D) {
-  const auto *Function = dyn_cast<FunctionDecl>(D);
-  const auto *Variable = dyn_cast<VarDecl>(D);
-  // In C, definitions get names that are not so.
-  bool IsExternC = (Function && Function->isExternC()) || (Variable && Variable->isExternC());
-  return (Function && Function->isMain()) || (IsExternC && D->getASTContext().getLangOpts().CPlusPlus);
-}
-
 void addOnce(std::vector<std::string> &Names, std::string Name) {
   if (!llvm::is_contained(Names, Name))
     Names.push_back(std::move(Name));
@@ -130,26 +146,40 @@ void addOnce(std::vector<std::string> &Names, std::string Name) {
 
 } // namespace
 
+bool Hiding::hides(const NamedDecl *D) const {
+  return llvm::is_contained(Hidden, nameOf(D)) || llvm::is_contained(Hidden, scopedNameOf(D));
+}
+
 void Hiding::hide(Sema &S, const std::vector<std::string> &Names) {
-  std::vector<NamedDecl *> Candidates = globalsWhere(S, [&](DeclarationName Name) {
+  Hidden = Names;
+  std::vector<NamedDecl *> Candidates = membersWhere(S, [&](DeclarationName Name) {
     std::string Text = Name.getAsString();
-    return llvm::any_of(Names, [&](StringRef Hidden) { return Hidden.contains(Text); });
+    return llvm::any_of(Names, [&](StringRef Each) { return Each.contains(Text); });
   });
   for (NamedDecl *D : Candidates) {
     // In C++, a name hides all overloads.
-    std::string Plain = D->getASTContext().getLangOpts().CPlusPlus ? D->getDeclName().getAsString() : nameOf(D);
+    std::string Plain = D->getASTContext().getLangOpts().CPlusPlus ? scopedNameOf(D) : nameOf(D);
     if (llvm::is_contained(Names, nameOf(D)) || llvm::is_contained(Names, Plain))
       hideOne(S, D);
   }
 }
 
+/// Only in Itanium's ABI, classes in namespaces can have other symbols than older ones of their name.
+static bool canBeNamedAnew(const NamedDecl *D) {
+  const auto *Function = dyn_cast<FunctionDecl>(D);
+  bool IsMicrosofts = D->getASTContext().getTargetInfo().getCXXABI().isMicrosoft();
+  bool IsInNamespace = D->getDeclContext()->getEnclosingNamespaceContext()->isNamespace() && !D->getDeclContext()->isInlineNamespace();
+  return !(Function && Function->isMain()) && !(IsMicrosofts && IsInNamespace && !isa<FunctionDecl, VarDecl>(D));
+}
+
 void Hiding::noteRedefinition(Sema &S, SourceLocation Place) {
-  for (NamedDecl *D : globalsWhere(S, [](DeclarationName) { return true; }))
-    if (wasDeclaredAt(D, Place) && !hasOneMeaning(D))
+  for (NamedDecl *D : membersWhere(S, [](DeclarationName) { return true; }))
+    if (wasDeclaredAt(D, Place) && canBeNamedAnew(D))
       addOnce(Redefined, nameOf(D));
 }
 
 void Hiding::clear() {
+  Hidden.clear();
   Noted.clear();
   Redefined.clear();
 }
@@ -173,7 +203,9 @@ std::vector<std::string> Hiding::conflicts(Sema &S) {
   std::vector<std::string> Names = Redefined;
   for (NamedDecl *New : Noted) {
     auto IsOfThatName = [&](DeclarationName Name) { return Name == New->getDeclName(); };
-    for (NamedDecl *Old : globalsWhere(S, IsOfThatName))
+    std::vector<NamedDecl *> Globals;
+    findMembers(S.getASTContext().getTranslationUnitDecl()->getPrimaryContext(), IsOfThatName, Globals);
+    for (NamedDecl *Old : Globals)
       if (replaces(S, New, Old))
         addOnce(Names, nameOf(Old));
   }

@@ -31,14 +31,17 @@ public:
   /// namespace, for it was a redefinition itself.
   std::vector<std::string> conflicts(clang::Sema &S);
 
-  /// Forgets what was noted.
+  /// Whether an older declaration of that name is hidden for the input at hand.
+  bool hides(const clang::NamedDecl *D) const;
+
+  /// Forgets what was noted, and which names are hidden for the input at hand.
   void clear();
 
 private:
   /// The names that were declared in inline namespaces, without parameters: clang lets them be declared beside them.
   std::set<std::string> Shadowed;
   std::vector<clang::NamedDecl *> Noted;
-  std::vector<std::string> Redefined;
+  std::vector<std::string> Redefined, Hidden;
 };
 
 } // namespace linkjit

@@ -1,5 +1,6 @@
 #include "redirection.h"
 
+#include "spelling.h"
 #include "clang/AST/ASTContext.h"
 #include "clang/AST/Attr.h"
 #include "clang/AST/Decl.h"
@@ -105,7 +106,7 @@ std::vector<Redirection::Change> Redirection::apply(llvm::Module &Module) {
     if (!Body || Body->isDeclaration())
       continue;
     llvm::Function *Front = putInFront(*Body);
-    std::vector<Version> &Versions = Known[Declared->getNameAsString()];
+    std::vector<Version> &Versions = Known[scopedNameOf(Declared)];
     auto Old = llvm::find_if(Versions, [&](const Version &Each) {
       return Context.hasSameFunctionTypeIgnoringExceptionSpec(Each.Declared->getType(), Declared->getType());
     });

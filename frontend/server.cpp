@@ -160,14 +160,14 @@ std::string Server::prepared(StringRef Text, unsigned Number, StringRef Namespac
   return wrapped(Text, Number, Namespace, std::move(Statements), Language);
 }
 
-/// The parts of an input that are statements. Only clang can tell them from declarations, so it parses the input aside.
+/// The parts of an input that are statements or namespaces. Only clang can tell them from declarations, so it parses the input aside.
 /// Those with `__try` need a function, but for expressions: these have it in one of their own.
 std::vector<Range> Server::statementsOf(StringRef Text, StringRef Head) {
   std::string Reply = Earlier.aside([&](llvm::function_ref<void(const std::string &)> Finish) {
     const SourceManager &Files = Clang.instance().getSourceManager();
     FieldWriter Found;
     Clang.Reports->OnStuck = [&] { Finish(Found.payload()); };
-    Clang.Shown->OnStatement = [&](const TopLevelStmtDecl &Each) {
+    Clang.Shown->OnStatement = [&](const Decl &Each) {
       CharSourceRange Range = Files.getExpansionRange(Each.getSourceRange());
       unsigned Length = Lexer::MeasureTokenLength(Range.getEnd(), Files, Clang.instance().getLangOpts());
       size_t Begin = Files.getFileOffset(Range.getBegin()), End = Files.getFileOffset(Range.getEnd()) + Length;
@@ -178,7 +178,8 @@ std::vector<Range> Server::statementsOf(StringRef Text, StringRef Head) {
       if (After.ltrim().starts_with(";"))
         End += After.size() - After.ltrim().size() + 1;
       Found.number(static_cast<uint32_t>(Begin - Head.size())).number(static_cast<uint32_t>(End - Head.size()));
-      Found.byte(!isa_and_nonnull<Expr>(Each.getStmt()));
+      const auto *Statement = dyn_cast<TopLevelStmtDecl>(&Each);
+      Found.byte(Statement && !isa_and_nonnull<Expr>(Statement->getStmt()));
     };
     llvm::consumeError(Clang.Clang->Parse((Head + Text).str()).takeError());
     Finish(Found.payload());
@@ -258,8 +259,9 @@ void Server::typeOf(FieldReader Fields) {
     };
     Outline Seen = outlineOf(Expression, Clang.instance().getLangOpts());
     Clang.Shown->begin(Inputs, 0, "");
-    Clang.Shown->OnStatement = [&](const TopLevelStmtDecl &Each) {
-      if (const auto *Value = dyn_cast_or_null<Expr>(Each.getStmt()))
+    Clang.Shown->OnStatement = [&](const Decl &Each) {
+      const auto *Statement = dyn_cast<TopLevelStmtDecl>(&Each);
+      if (const auto *Value = dyn_cast_or_null<Expr>(Statement ? Statement->getStmt() : nullptr))
         Give(spellingOf(Value->getType(), Clang.instance().getASTContext()));
     };
     Clang.Reports->OnStuck = [&] { Give(""); };

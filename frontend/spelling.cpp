@@ -87,4 +87,12 @@ std::string spellingOf(QualType Type, const ASTContext &Context) {
   return Context.getLangOpts().CPlusPlus ? withoutKeywords(withAliases(std::move(Text))) : Text;
 }
 
+std::string scopedNameOf(const NamedDecl *D) {
+  std::string Name = D->getDeclName().getAsString();
+  for (const DeclContext *In = D->getDeclContext(); In; In = In->getParent())
+    if (const auto *Scope = dyn_cast<NamespaceDecl>(In); Scope && !Scope->isInline() && !Scope->isAnonymousNamespace())
+      Name = Scope->getNameAsString() + "::" + Name;
+  return Name;
+}
+
 } // namespace linkjit

@@ -20,6 +20,9 @@ clang::PrintingPolicy policyOf(const clang::ASTContext &Context);
 /// The spelling of a type: `std::vector<int>`, `std::string`, `const char[4]`.
 std::string spellingOf(clang::QualType Type, const clang::ASTContext &Context);
 
+/// The name of an entity with the namespaces that it is in, but for those that are inline or have no name.
+std::string scopedNameOf(const clang::NamedDecl *D);
+
 } // namespace linkjit
 
 #endif

@@ -40,7 +40,8 @@ struct Range {
 /// The line before an input that gives it the name that diagnostics use: `input 3`.
 std::string headOf(unsigned Number);
 
-/// The text, in an inline namespace but for its `#include` lines and its statements. Without a namespace, only the statements
+/// The text, in an inline namespace but for its `#include` lines, its statements and its own namespaces, which could not be opened
+/// again from elsewhere. Without a namespace, only the statements
 /// that need one get a function.
 std::string wrapped(llvm::StringRef Text, unsigned Number, llvm::StringRef Namespace, std::vector<Range> Statements,
                     const clang::LangOptions &Language);

@@ -11,6 +11,8 @@
 #include "clang/AST/DeclCXX.h"
 #include "clang/AST/DeclTemplate.h"
 #include "clang/AST/ExprCXX.h"
+#include "clang/AST/Mangle.h"
+#include "clang/Basic/TargetInfo.h"
 #include "clang/Frontend/CompilerInstance.h"
 #include "clang/Lex/Preprocessor.h"
 #include "clang/Sema/Lookup.h"
@@ -87,28 +89,47 @@ bool Values::HandleTopLevelDecl(DeclGroupRef Group) {
       adoptTypes(cast<TopLevelStmtDecl>(In));
   for (Decl *Declared : Group) {
     Made.Instantiated.note(Declared);
-    nameAnew(Declared);
     handle(Declared);
   }
   return true;
 }
 
-/// In C, which has no namespaces, definitions of an input that declares something again have symbols of their own.
+/// Has definitions of an input that declares something again have symbols of their own where its namespace does not make a
+/// difference: in C, and for what is `extern "C"`.
 void Values::nameAnew(Decl *Declared) {
-  if (Compiler->getLangOpts().CPlusPlus || Namespace.empty())
-    return;
   auto *Function = dyn_cast<FunctionDecl>(Declared);
   auto *Variable = dyn_cast<VarDecl>(Declared);
+  bool IsOfC = !Compiler->getLangOpts().CPlusPlus || (Function && Function->isExternC()) || (Variable && Variable->isExternC());
   bool IsDefined = (Function && Function->isThisDeclarationADefinition()) ||
                    (Variable && Variable->isThisDeclarationADefinition() != VarDecl::DeclarationOnly);
-  auto *Named = cast_or_null<NamedDecl>(IsDefined ? Declared : nullptr);
+  auto *Named = cast_or_null<NamedDecl>(IsOfC && IsDefined && !Namespace.empty() ? Declared : nullptr);
   // Earlier inputs may refer to one that they have declared.
   if (Named && !Named->getPreviousDecl() && !Named->hasAttr<AsmLabelAttr>())
     Named->addAttr(AsmLabelAttr::CreateImplicit(Named->getASTContext(), Named->getNameAsString() + "$" + Namespace));
 }
 
+/// The same for a member of a namespace, if an older one is hidden. A tag is part of the symbol, as the namespace is elsewhere;
+/// Microsoft's ABI has none.
+void Values::tag(Decl *Declared) {
+  auto *Named = dyn_cast<NamedDecl>(Declared);
+  if (!Named || Namespace.empty() || !Noting.hides(Named))
+    return;
+  ASTContext &Context = Named->getASTContext();
+  if (auto *Template = dyn_cast<TemplateDecl>(Named); Template && Template->getTemplatedDecl())
+    Named = Template->getTemplatedDecl();
+  StringRef Tag = Namespace;
+  if (!Context.getTargetInfo().getCXXABI().isMicrosoft())
+    return Named->addAttr(AbiTagAttr::CreateImplicit(Context, &Tag, 1));
+  std::unique_ptr<MangleContext> Mangler(Context.createMangleContext());
+  std::string Symbol;
+  llvm::raw_string_ostream Stream(Symbol);
+  Mangler->mangleName(cast<NamedDecl>(Named), Stream);
+  Named->addAttr(AsmLabelAttr::CreateImplicit(Context, Symbol + "$" + Namespace));
+}
+
 void Values::note(Decl *Declared) {
   Declares = true;
+  nameAnew(Declared);
   Noting.note(Declared);
   Made.Redirected.note(Declared);
 }
@@ -119,7 +140,10 @@ void Values::handle(Decl *Declared) {
     for (Decl *Each : Linkage->decls())
       note(Each);
   } else if (auto *Inner = dyn_cast<NamespaceDecl>(Declared)) {
-    handleWrapper(Inner);
+    if (OnStatement)
+      OnStatement(*Declared);
+    else
+      handleWrapper(Inner);
   } else if (auto *Statement = dyn_cast<TopLevelStmtDecl>(Declared)) {
     adoptTypes(Statement);
     if (OnStatement)
@@ -171,9 +195,24 @@ void Values::handleWrapper(NamespaceDecl *Wrapper) {
   }
   Declares = true;
   if (Namespace.empty() || Wrapper->getName() != Namespace)
-    return;
+    return handleNamespace(Wrapper);
   for (Decl *Declared : Wrapper->decls())
-    note(Declared);
+    if (auto *Linkage = dyn_cast<LinkageSpecDecl>(Declared))
+      llvm::for_each(Linkage->decls(), [&](Decl *Each) { note(Each); });
+    else
+      note(Declared);
+}
+
+/// Looks into a namespace of the user's.
+void Values::handleNamespace(DeclContext *Scope) {
+  for (Decl *Each : Scope->decls())
+    if (isa<NamespaceDecl, LinkageSpecDecl>(Each)) {
+      handleNamespace(cast<DeclContext>(Each));
+    } else if (!Compiler->getSourceManager().isInSystemHeader(Each->getLocation())) {
+      nameAnew(Each);
+      tag(Each);
+      Made.Redirected.note(Each);
+    }
 }
 
 /// Replaces `value` by `show(value)`.

@@ -38,8 +38,8 @@ public:
   /// Whether the input declares something: then it matters to later ones.
   bool declares() const { return Declares; }
 
-  /// If set, it gets each statement, and none is shown.
-  std::function<void(const clang::TopLevelStmtDecl &)> OnStatement;
+  /// If set, it gets each statement and each namespace, and no value is shown.
+  std::function<void(const clang::Decl &)> OnStatement;
 
   /// The text to put before an input: a declaration of `_`, if it mentions that and there is a last value.
   std::string before(bool MentionsLast);
@@ -59,6 +59,8 @@ private:
   bool describeFor(clang::Expr *Value, clang::TopLevelStmtDecl *Statement);
   bool isDeclared(llvm::StringRef Name);
   void nameAnew(clang::Decl *Declared);
+  void tag(clang::Decl *Declared);
+  void handleNamespace(clang::DeclContext *Scope);
   clang::Expr *reference(clang::DeclContext *In, llvm::StringRef Name);
   void describeEnumerations(clang::QualType In, unsigned Depth);
   void describe(clang::EnumDecl *Enum);

@@ -4,7 +4,8 @@
 pub(crate) const INPUT: &str = "input ";
 /// The names of the bodies of functions that are called through a pointer end so.
 pub(crate) const BODY: &str = ".body";
-/// Inputs that declare something again are in inline namespaces that are called so. In C, it ends the names of definitions.
+/// Inputs that declare something again are in inline namespaces that are called so. Where that is not possible, it is a tag, or
+/// the end of symbols.
 pub(crate) const NAMESPACE: &str = "__lj";
 
 /// A text about linked code as users know it, without the namespaces of [`NAMESPACE`].
@@ -14,10 +15,14 @@ pub(crate) fn without_namespaces(text: &str) -> String {
     for part in parts {
         let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
         let is_numbered = rest.len() < part.len();
-        if is_numbered && result.ends_with('$') {
-            result.pop();
-            result += rest;
-        } else if let Some(rest) = rest.strip_prefix("::").filter(|_| is_numbered) {
+        // As a namespace, the end of a symbol of C, or a tag.
+        let forms = [("", "::"), ("$", ""), ("[abi:", "]")];
+        let form = forms.into_iter().filter(|_| is_numbered).find_map(|(before, after)| {
+            let rest = rest.strip_prefix(after)?;
+            Some((result.strip_suffix(before)?.len(), rest))
+        });
+        if let Some((length, rest)) = form {
+            result.truncate(length);
             result += rest;
         } else {
             result = result + NAMESPACE + part;
@@ -39,6 +44,7 @@ mod tests {
     fn namespaces_of_ours_are_not_shown() {
         assert_eq!(without_namespaces("f(__lj12::E const&, a::__lj3::B)"), "f(E const&, a::B)");
         assert_eq!(without_namespaces("in f$__lj12, input 3:2"), "in f, input 3:2");
+        assert_eq!(without_namespaces("a::f[abi:__lj3]()"), "a::f()");
         assert_eq!(without_namespaces("__lj __ljx __lj1 x"), "__lj __ljx __lj1 x");
     }
 }
