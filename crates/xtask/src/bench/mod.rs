@@ -5,6 +5,7 @@
 //! the same program when it is linked natively.
 
 mod batches;
+mod cases;
 mod corpus;
 mod many_functions;
 mod many_objects;
@@ -54,6 +55,8 @@ enum Section {
     Ir,
     /// the REPL beside clang-repl: starting, many inputs, values, headers, memory
     Repl,
+    /// the transcripts of the REPL's tests, typed to clang-repl: the results that it shows, too, and its crashes
+    ReplCases,
     /// thousands of functions, each looked up by itself or with a resource tracker of its own (without peers)
     Batches,
 }
@@ -83,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.sections.contains(&Section::E2) {
         packages.extend(["g++", "llvm-19-dev", "zlib1g-dev", "libzstd-dev", "libxml2-dev"]);
     }
-    if options.sections.contains(&Section::Repl) {
+    if options.sections.contains(&Section::Repl) || options.sections.contains(&Section::ReplCases) {
         packages.extend(["clang-tools-22", "linux-perf"]);
     }
     if options.instructions {
@@ -111,6 +114,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Section::Repl => {
                 frontend::frontend()?;
                 repl::run(&bench.linkjit, &target, options)?;
+            }
+            Section::ReplCases => {
+                frontend::frontend()?;
+                cases::run(&bench.linkjit)?;
             }
             Section::Batches => batches::run(&target, options)?,
         }

@@ -45,6 +45,8 @@ pub(super) fn run(linkjit: &Path, target: &Path, options: &Options) -> Result<()
             inputs: with_headers(["iostream", "map", "string", "vector"]),
             printed: "5 entries",
         },
+        Session { name: "210 mixed inputs, 4 of them headers", inputs: mixed(210), printed: "205 inputs" },
+        Session { name: "3,000 mixed inputs, 4 of them headers", inputs: mixed(3000), printed: "2995 inputs" },
     ];
     report::head(
         "Sessions of the REPL",
@@ -94,6 +96,30 @@ std::map<std::string, int> entries{{\"a\", 1}, {\"b\", 2}};
 for (int number : numbers) entries[std::to_string(number)] = number;
 std::cout << entries.size() << \" entries\" << std::endl;
 "
+}
+
+/// A session of so many inputs of many kinds: after headers, each declares, runs or shows something new.
+fn mixed(count: usize) -> String {
+    let headers = ["map", "string", "vector", "iostream"];
+    let last = count - headers.len() - 1;
+    let mut inputs: String = headers.iter().map(|name| format!("#include <{name}>\n")).collect();
+    for n in 0..last {
+        // Inputs refer to those of the same group of ten.
+        let group = n / 10;
+        inputs += &match n % 10 {
+            0 => format!("int count{group} = {n};\n"),
+            1 => format!("count{group}++;\n"),
+            2 => format!("int twice{group}(int n) {{ return 2 * n; }}\n"),
+            3 => format!("twice{group}(count{group})\n"),
+            4 => format!("std::vector<int> list{group}{{1, 2, count{group}}};\n"),
+            5 => format!("for (int one : list{group}) count{group} += one;\n"),
+            6 => format!("struct Point{group} {{ int x, y; int sum() const {{ return x + y; }} }};\n"),
+            7 => format!("Point{group} point{group}{{count{group}, 1}};\n"),
+            8 => format!("point{group}.sum() * 0.5\n"),
+            _ => format!("std::string name{group} = std::to_string(count{group});\n"),
+        };
+    }
+    inputs + &format!("std::cout << {last} << \" inputs\" << std::endl;\n")
 }
 
 /// Milliseconds of CPU and elapsed ones, of a whole session.
