@@ -104,6 +104,11 @@ std::string Diagnostics::takeText() {
   return Taken;
 }
 
+void Diagnostics::refuse(StringRef Why) {
+  TextDiagnostic::printDiagnosticLevel(Stream, DiagnosticsEngine::Error, Options.ShowColors);
+  TextDiagnostic::printDiagnosticMessage(Stream, /*IsSupplemental=*/false, Why, 0, 0, Options.ShowColors);
+}
+
 void Diagnostics::BeginSourceFile(const LangOptions &Language, const Preprocessor *PP) {
   Printer = std::make_unique<Printing>(Stream, Language, Options, PP);
 }
@@ -112,14 +117,19 @@ void Diagnostics::EndSourceFile() { Printer.reset(); }
 
 void Diagnostics::HandleDiagnostic(DiagnosticsEngine::Level Level, const Diagnostic &Info) {
   DiagnosticConsumer::HandleDiagnostic(Level, Info);
-  bool IsOld = Level >= DiagnosticsEngine::Error && isRepeated(Info);
+  bool IsNote = Level == DiagnosticsEngine::Note;
+  // The statement that shows a value is checked as a part of another one, too.
+  if (!IsNote)
+    IsOld = isRepeated(Info);
   if (!IsOld)
     render(Level, Info);
   if (!IsOld && Info.getID() == diag::err_pp_file_not_found)
     advise(Info);
   judge(Level, Info);
   // After a missing header, clang reports nothing any more, so it would be too late to notice that it doesn't get on.
-  if ((IsOld || Errors >= MostErrors || Info.getID() == diag::err_pp_file_not_found) && OnStuck)
+  if (Level >= DiagnosticsEngine::Error && IsOld && OnStuck)
+    OnStuck();
+  if ((Errors >= MostErrors || Info.getID() == diag::err_pp_file_not_found) && OnStuck)
     OnStuck();
 }
 

@@ -35,6 +35,9 @@ public:
   /// The text of what was reported since the last call.
   std::string takeText();
 
+  /// Reports an error that clang does not know.
+  void refuse(llvm::StringRef Why);
+
   /// True if the input is not whole.
   bool isCutShort() const { return IsOpenReported; }
 
@@ -63,6 +66,8 @@ private:
   unsigned Errors = 0;
   bool IsRedefinition = false;
   bool IsOpenReported = false;
+  /// The last diagnostic, whose notes may follow, was reported before.
+  bool IsOld = false;
   std::optional<OpenBracket> Open;
   clang::FileID Input;
   llvm::DenseSet<std::pair<unsigned, unsigned>> Reported;

@@ -80,7 +80,8 @@ std::vector<NamedDecl *> membersWhere(Sema &S, llvm::function_ref<bool(Declarati
 
 /// Removes a declaration from the table of a context.
 void removeFrom(DeclContext *Context, NamedDecl *D) {
-  StoredDeclsMap *Map = Context->getPrimaryContext()->getLookupPtr();
+  // A table that is made later would have it.
+  StoredDeclsMap *Map = Context->getPrimaryContext()->buildLookup();
   if (!Map)
     return;
   auto Entry = Map->find(D->getDeclName());

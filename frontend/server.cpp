@@ -140,6 +140,10 @@ void Server::input(FieldReader Fields) {
   Clang.Reports->begin(Seen.Open);
   Head += prepared(Text, Number, Namespace, Head, Seen.MentionsTry);
   Clang.Reports->OnStuck = [this] { reject(); };
+  if (Seen.Returns) {
+    Clang.Reports->refuse("'return' is not in a function");
+    reject();
+  }
   parse(Head, IsReplayed);
 }
 

@@ -68,8 +68,10 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
   std::string Terminated = Text.str();
   Tokens Lexed(Terminated, Language);
   std::vector<OpenBracket> Open;
-  bool FollowsType = false;
+  bool FollowsType = false, IsDirective = false;
   for (Token T; Lexed.next(T);) {
+    if (T.isAtStartOfLine())
+      IsDirective = T.is(tok::hash);
     size_t FromEnd = Text.size() - Lexed.begin(T);
     if (T.is(tok::l_brace))
       Open.push_back({'{', '}', FromEnd});
@@ -82,6 +84,7 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
     StringRef Word = T.is(tok::raw_identifier) ? T.getRawIdentifier() : "";
     Seen.MentionsLast |= Word == "_" && !FollowsType;
     Seen.MentionsTry |= Word == "__try";
+    Seen.Returns |= Word == "return" && Open.empty() && !IsDirective;
     // `int _` declares it.
     FollowsType = !Word.empty() && !llvm::is_contained({"return", "sizeof", "case", "else", "do"}, Word);
   }

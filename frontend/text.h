@@ -26,6 +26,8 @@ struct Outline {
   /// Of structured exceptions: `__try`.
   bool MentionsTry = false;
   std::optional<OpenBracket> Open;
+  /// There is a `return` outside of all brackets, on which clang crashes.
+  bool Returns = false;
 };
 
 Outline outlineOf(llvm::StringRef Text, const clang::LangOptions &Language);

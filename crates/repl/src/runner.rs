@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use linkjit::{ExecAddr, ExecRange, Executor, Jit, ResourceTracker, Source};
 use linkjit_remote::Remote;
+use memchr::memmem;
 
 use crate::error::{Error, Result};
 use crate::prelude::Prelude;
@@ -74,7 +75,26 @@ impl Runner {
     pub(crate) fn add(&self, object: &Source) -> linkjit::Result<ResourceTracker> {
         let tracker = self.jit.create_tracker()?;
         tracker.add_object(object)?;
+        // An allocator that can't take the place of the process's is refused at once: else all that comes later would fail.
+        if let Err(error) = self.jit.link(&self.allocator_of(object)?) {
+            Self::remove(&tracker)?;
+            return Err(error);
+        }
         Ok(tracker)
+    }
+
+    /// The functions of an allocator that an object defines.
+    fn allocator_of(&self, object: &Source) -> linkjit::Result<Vec<String>> {
+        let mut names = self.jit.session().executor().allocator_names();
+        names.retain(|name| memmem::find(object.bytes(), name.as_bytes()).is_some());
+        if !names.is_empty() {
+            let symbols = self.jit.main().symbols()?;
+            let is_defined = |name: &str| {
+                symbols.iter().any(|symbol| *symbol.object == **object.name() && symbol.name.text() == name)
+            };
+            names.retain(|name| is_defined(name));
+        }
+        Ok(names)
     }
 
     /// Links what an entry needs; runs nothing.
