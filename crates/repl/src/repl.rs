@@ -61,6 +61,8 @@ pub struct Repl {
     lost: Vec<String>,
     /// The files that `%lib` has added.
     libraries: Vec<String>,
+    /// Warnings about those that a further executor could not have. The next outcome has them.
+    missing: String,
     /// The serial of the last input, and the number of the last namespace of one that declares something again.
     serial: u32,
     interrupt: Interrupt,
@@ -114,6 +116,7 @@ impl Repl {
             history: vec![Accepted { input: Input::new(DECLARATIONS), declares: true, ..Accepted::default() }],
             lost: Vec::new(),
             libraries: Vec::new(),
+            missing: String::new(),
             serial: 0,
             interrupt,
         };
@@ -143,6 +146,12 @@ impl Repl {
     /// # Errors
     /// If the session itself is in trouble: a front end or an executor can't be started any more.
     pub fn execute(&mut self, text: &str) -> Result<Outcome> {
+        let mut outcome = self.execute_unless_stuck(text)?;
+        outcome.diagnostics.insert_str(0, &std::mem::take(&mut self.missing));
+        Ok(outcome)
+    }
+
+    fn execute_unless_stuck(&mut self, text: &str) -> Result<Outcome> {
         let failure = match self.carry_out(text) {
             Err(error @ (Error::CompilerCrashed | Error::Hangs { .. } | Error::TooLong)) => Failure::Compiler(error),
             Err(error @ Error::NotRepeated(_)) => {
@@ -357,8 +366,17 @@ impl Repl {
         self.interrupt.is_for(None);
         let (jit, remote) = (self.start)().map_err(Error::NoExecutor)?;
         self.interrupt.is_for(Some(&remote));
-        for library in &self.libraries {
-            libraries::add(&jit, library)?;
+        for library in std::mem::take(&mut self.libraries) {
+            match libraries::add(&jit, &library) {
+                Ok(()) => self.libraries.push(library),
+                Err(error) if is_gone(&error) => return Err(error.into()),
+                // A file may have gone since; the session can do without it.
+                Err(error) => {
+                    let error = error.to_string();
+                    let why = error.lines().next().unwrap_or_default();
+                    self.missing += &format!("warning: '{library}' could not be added again: {why}\n");
+                }
+            }
         }
         self.runner = Some(Runner::new(jit, remote, &self.prelude, self.mark)?);
         Ok(())
