@@ -39,7 +39,10 @@ std::string withAliases(std::string Text) {
 std::string withoutKeywords(std::string Text) {
   for (StringRef Keyword : {"struct ", "class ", "union ", "enum "})
     for (size_t At = 0; (At = Text.find(Keyword, At)) != std::string::npos;)
-      if (At == 0 || !(isAlphanumeric(Text[At - 1]) || Text[At - 1] == '_'))
+      // Clang says `(unnamed enum at input 3:1:1)`.
+      if (StringRef(Text).take_front(At).ends_with("(unnamed "))
+        At += Keyword.size();
+      else if (At == 0 || !(isAlphanumeric(Text[At - 1]) || Text[At - 1] == '_'))
         Text.erase(At, Keyword.size());
       else
         At += Keyword.size();

@@ -9,7 +9,7 @@ use linkjit::Linkage;
 
 use crate::error::Result;
 use crate::libraries;
-use crate::names::{INPUT, is_body, without_namespaces};
+use crate::names::{INPUT, as_written, is_body};
 use crate::outcome::{Failure, Outcome, Wish};
 use crate::repl::Repl;
 
@@ -135,8 +135,7 @@ impl Repl {
     fn definitions(&mut self) -> Result<String> {
         let mut names = Vec::new();
         for symbol in self.jit()?.main().symbols()? {
-            // Tags say which of two ABIs of the library a name belongs to.
-            let shown = without_namespaces(&linkjit::demangle(&symbol.name.text())).replace("[abi:cxx11]", "");
+            let shown = as_written(&linkjit::demangle(&symbol.name.text()));
             // Inline functions and templates are mostly of headers.
             let is_inline = symbol.flags.linkage != Linkage::Strong;
             let is_of_input = symbol.object.starts_with(INPUT) && !is_body(&symbol.name.text());

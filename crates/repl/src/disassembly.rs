@@ -7,7 +7,7 @@ use linkjit::{DefinedSymbol, ExecAddr, ExecRange};
 
 use crate::error::Result;
 use crate::frontend::Instruction;
-use crate::names::{BODY, INPUT, without_namespaces};
+use crate::names::{BODY, INPUT, as_written};
 use crate::repl::Repl;
 
 /// Memory is linked in pages of at least that size.
@@ -73,7 +73,7 @@ fn versions(symbols: &[DefinedSymbol], name: &str) -> BTreeMap<String, Version> 
     for symbol in symbols {
         let text = symbol.name.text();
         let base = text.strip_suffix(BODY).unwrap_or(&text);
-        let shown = without_namespaces(&linkjit::demangle(base));
+        let shown = as_written(&linkjit::demangle(base));
         // Microsoft's begin with the type.
         let is_spelled =
             shown.split_once(&format!("{name}(")).is_some_and(|(before, _)| before.is_empty() || before.ends_with(' '));
@@ -95,7 +95,7 @@ fn versions(symbols: &[DefinedSymbol], name: &str) -> BTreeMap<String, Version> 
 /// The names of functions and variables, by their addresses.
 fn addresses(symbols: &[DefinedSymbol]) -> BTreeMap<u64, String> {
     let named = symbols.iter().filter_map(|symbol| Some((symbol.address?.0, symbol.name.text())));
-    named.map(|(address, name)| (address, without_namespaces(&linkjit::demangle(&name)))).collect()
+    named.map(|(address, name)| (address, as_written(&linkjit::demangle(&name)))).collect()
 }
 
 fn write_listing(

@@ -8,8 +8,16 @@ pub(crate) const BODY: &str = ".body";
 /// the end of symbols.
 pub(crate) const NAMESPACE: &str = "__lj";
 
-/// A text about linked code as users know it, without the namespaces of [`NAMESPACE`].
-pub(crate) fn without_namespaces(text: &str) -> String {
+/// Names of libstdc++'s ABI, and what users write instead.
+const SHORTER: [(&str, &str); 3] = [
+    ("std::__cxx11::", "std::"),
+    ("[abi:cxx11]", ""),
+    ("std::basic_string<char, std::char_traits<char>, std::allocator<char> >", "std::string"),
+];
+
+/// A text about linked code as users would write it, without the namespaces of [`NAMESPACE`].
+pub(crate) fn as_written(text: &str) -> String {
+    let text = SHORTER.iter().fold(text.to_owned(), |text, (long, short)| text.replace(long, short));
     let mut parts = text.split(NAMESPACE);
     let mut result = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -42,9 +50,12 @@ mod tests {
 
     #[test]
     fn namespaces_of_ours_are_not_shown() {
-        assert_eq!(without_namespaces("f(__lj12::E const&, a::__lj3::B)"), "f(E const&, a::B)");
-        assert_eq!(without_namespaces("in f$__lj12, input 3:2"), "in f, input 3:2");
-        assert_eq!(without_namespaces("a::f[abi:__lj3]()"), "a::f()");
-        assert_eq!(without_namespaces("__lj __ljx __lj1 x"), "__lj __ljx __lj1 x");
+        assert_eq!(as_written("f(__lj12::E const&, a::__lj3::B)"), "f(E const&, a::B)");
+        assert_eq!(as_written("in f$__lj12, input 3:2"), "in f, input 3:2");
+        assert_eq!(as_written("a::f[abi:__lj3]()"), "a::f()");
+        let text =
+            "f[abi:cxx11](std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > const&)";
+        assert_eq!(as_written(text), "f(std::string const&)");
+        assert_eq!(as_written("__lj __ljx __lj1 x"), "__lj __ljx __lj1 x");
     }
 }

@@ -1,7 +1,7 @@
 //! The things that may become of an input.
 
 use crate::error::Error;
-use crate::names::without_namespaces;
+use crate::names::as_written;
 use crate::results::{Display, Value};
 
 /// The fate of an input.
@@ -51,7 +51,7 @@ pub enum Failure {
         inputs: usize,
     },
     /// Something that it needs is missing, say. It is as if it had never been there.
-    #[error("{}", without_namespaces(&.0.to_string()))]
+    #[error("{}", as_written(&.0.to_string()))]
     NotLinked(linkjit::Error),
     /// It has begun to run, but did not come to its end: an exception, a signal, or the user has ended it. What it has declared
     /// and done before stays.

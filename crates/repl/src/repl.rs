@@ -16,7 +16,7 @@ use crate::headers::Headers;
 use crate::history::{Accepted, Input};
 use crate::interrupt::Interrupt;
 use crate::libraries;
-use crate::names::{INPUT, NAMESPACE, without_namespaces};
+use crate::names::{INPUT, NAMESPACE, as_written};
 use crate::outcome::{Failure, Outcome};
 use crate::prelude::{DECLARATIONS, Prelude};
 use crate::results::{Display, Mark, Value};
@@ -310,8 +310,8 @@ impl Repl {
                 if way == Way::Ended {
                     let reason = results.reason.unwrap_or_else(|| "the input has ended".into());
                     let place = none_if_crashed(self.place(&results.places), None)?;
-                    let place = place.map(|place| without_namespaces(&place));
-                    outcome.failure = Some(Failure::Ended { reason: without_namespaces(&reason), place });
+                    let place = place.map(|place| as_written(&place));
+                    outcome.failure = Some(Failure::Ended { reason: as_written(&reason), place });
                 }
             }
             Err(Error::Jit(error)) if is_gone(&error) => {
