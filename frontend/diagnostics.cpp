@@ -32,6 +32,8 @@ bool isRedefinition(unsigned Id) {
   switch (Id) {
   case diag::err_redefinition:
   case diag::err_conflicting_types:
+  case diag::err_inline_decl_follows_def:
+  case diag::err_tag_definition_of_typedef:
   case diag::err_redefinition_different_type:
   case diag::err_redefinition_different_kind:
   case diag::err_redefinition_different_typedef:

@@ -8,6 +8,8 @@
 #include "clang/AST/Mangle.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
 
 using namespace clang;
@@ -70,6 +72,14 @@ llvm::Function *putInFront(llvm::Function &Body) {
   return Front;
 }
 
+/// Handlers of structured exceptions find the variables of a function by its address: it must be that of the body.
+bool hasHandlersElsewhere(const llvm::Function &Body) {
+  return llvm::any_of(llvm::instructions(Body), [](const llvm::Instruction &Each) {
+    const auto *Call = dyn_cast<llvm::IntrinsicInst>(&Each);
+    return Call && Call->getIntrinsicID() == llvm::Intrinsic::localescape;
+  });
+}
+
 llvm::Function *makeFunction(llvm::Module &Module, const llvm::Twine &Name, llvm::GlobalValue::LinkageTypes Linkage) {
   auto *Type = llvm::FunctionType::get(llvm::Type::getVoidTy(Module.getContext()), false);
   auto *Made = llvm::Function::Create(Type, Linkage, Name, Module);
@@ -103,7 +113,7 @@ std::vector<Redirection::Change> Redirection::apply(llvm::Module &Module) {
       Mangler->mangleName(Declared, Stream);
     }
     llvm::Function *Body = Module.getFunction(Symbol);
-    if (!Body || Body->isDeclaration())
+    if (!Body || Body->isDeclaration() || hasHandlersElsewhere(*Body))
       continue;
     llvm::Function *Front = putInFront(*Body);
     std::vector<Version> &Versions = Known[scopedNameOf(Declared)];

@@ -140,8 +140,8 @@ void Server::input(FieldReader Fields) {
   Clang.Reports->begin(Seen.Open);
   Head += prepared(Text, Number, Namespace, Head, Seen.MentionsTry);
   Clang.Reports->OnStuck = [this] { reject(); };
-  if (Seen.Returns) {
-    Clang.Reports->refuse("'return' is not in a function");
+  if (Seen.Returns || Seen.IsModule) {
+    Clang.Reports->refuse(Seen.Returns ? "'return' is not in a function" : "inputs can't be a module");
     reject();
   }
   parse(Head, IsReplayed);

@@ -68,7 +68,7 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
   std::string Terminated = Text.str();
   Tokens Lexed(Terminated, Language);
   std::vector<OpenBracket> Open;
-  bool FollowsType = false, IsDirective = false;
+  bool FollowsType = false, FollowsExport = false, IsDirective = false;
   for (Token T; Lexed.next(T);) {
     if (T.isAtStartOfLine())
       IsDirective = T.is(tok::hash);
@@ -85,6 +85,8 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
     Seen.MentionsLast |= Word == "_" && !FollowsType;
     Seen.MentionsTry |= Word == "__try";
     Seen.Returns |= Word == "return" && Open.empty() && !IsDirective;
+    Seen.IsModule |= Word == "module" && FollowsExport;
+    FollowsExport = Word == "export";
     // `int _` declares it.
     FollowsType = !Word.empty() && !llvm::is_contained({"return", "sizeof", "case", "else", "do"}, Word);
   }

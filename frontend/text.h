@@ -28,6 +28,8 @@ struct Outline {
   std::optional<OpenBracket> Open;
   /// There is a `return` outside of all brackets, on which clang crashes.
   bool Returns = false;
+  /// It declares a module, of which all that follows would be a part.
+  bool IsModule = false;
 };
 
 Outline outlineOf(llvm::StringRef Text, const clang::LangOptions &Language);

@@ -245,12 +245,22 @@ void Values::show(TopLevelStmtDecl *Statement) {
     Value = Loaded.get();
   }
   QualType Shown = Value->getType();
+  bool IsKept = canBeKept(Value);
   bool IsDone = Context.getLangOpts().CPlusPlus ? callWith(Value, HasTemporaries, Statement) : describeFor(Value, Statement);
   if (!IsDone)
     return;
   Type = std::move(Spelling);
-  Last = Shown->isFunctionType() ? QualType() : Shown;
+  Last = Shown->isFunctionType() || !IsKept ? QualType() : Shown;
   LastSerial = Serial;
+}
+
+/// Whether `_` can be the value later: an object that ends with its statement must be moved for that.
+bool Values::canBeKept(Expr *Value) {
+  CXXRecordDecl *Record = Value->getType()->getAsCXXRecordDecl();
+  if (Value->isLValue() || !Record || !Record->hasDefinition())
+    return true;
+  CXXConstructorDecl *Moving = Compiler->getSema().LookupMovingConstructor(Record->getDefinition(), 0);
+  return Moving && !Moving->isDeleted() && Moving->getAccess() == AS_public;
 }
 
 /// Calls the prelude's `show` with the value.

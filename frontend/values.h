@@ -57,6 +57,7 @@ private:
   void show(clang::TopLevelStmtDecl *Statement);
   bool callWith(clang::Expr *Value, bool HasTemporaries, clang::TopLevelStmtDecl *Statement);
   bool describeFor(clang::Expr *Value, clang::TopLevelStmtDecl *Statement);
+  bool canBeKept(clang::Expr *Value);
   bool isDeclared(llvm::StringRef Name);
   void nameAnew(clang::Decl *Declared);
   void tag(clang::Decl *Declared);

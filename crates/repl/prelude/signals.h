@@ -56,6 +56,11 @@ static void __linkjit_repl_pass_on(int which, struct __linkjit_repl_signal *sign
     return;
   struct __linkjit_repl_action *former = &frame->former[which];
   if ((__linkjit_repl_u64)former->handler > 1) {
+    // SA_RESETHAND: the kernel would have taken it away, and it may end the process by the same signal.
+    if ((unsigned)former->flags >> 31) {
+      struct __linkjit_repl_action standard = {0, {0}, 0, 0};
+      __linkjit_repl_sigaction(signal->number, &standard, 0);
+    }
     ((void (*)(int, struct __linkjit_repl_signal *, void *))former->handler)(signal->number, signal, context);
   } else if (!former->handler) {
     // The default is to end the process, now or when the instruction is tried again.

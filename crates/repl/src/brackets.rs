@@ -18,7 +18,8 @@ pub enum Shape {
 pub fn shape(text: &str) -> Shape {
     let bytes = text.as_bytes();
     let mut open = Vec::new();
-    let mut conditions = 0usize;
+    // The brackets that were open before each condition, and whether its other branch has begun.
+    let mut conditions: Vec<(Vec<u8>, bool)> = Vec::new();
     let mut at = 0;
     let mut begins_line = true;
     let unfinished = |open: &[u8]| Shape::Unfinished { depth: open.len() };
@@ -44,8 +45,19 @@ pub fn shape(text: &str) -> Shape {
             },
             b'#' if begins_line => {
                 match directive(&rest[1..]) {
-                    b"if" | b"ifdef" | b"ifndef" => conditions += 1,
-                    b"endif" => conditions = conditions.saturating_sub(1),
+                    b"if" | b"ifdef" | b"ifndef" => conditions.push((open.clone(), false)),
+                    b"else" | b"elif" | b"elifdef" | b"elifndef" => {
+                        if let Some((before, has_other)) = conditions.last_mut() {
+                            open.clone_from(before);
+                            *has_other = true;
+                        }
+                    }
+                    b"endif" => {
+                        // A condition alone may be false.
+                        if let Some((before, false)) = conditions.pop() {
+                            open = before;
+                        }
+                    }
                     _ => {}
                 }
                 1
@@ -65,7 +77,7 @@ pub fn shape(text: &str) -> Shape {
         };
         begins_line = byte == b'\n' || begins_line && byte.is_ascii_whitespace();
     }
-    if open.is_empty() && conditions == 0 { Shape::Whole } else { unfinished(&open) }
+    if open.is_empty() && conditions.is_empty() { Shape::Whole } else { unfinished(&open) }
 }
 
 fn is_blank(bytes: &[u8]) -> bool {
@@ -129,6 +141,8 @@ mod tests {
             "auto s = R\"x({(\")x\";",
             "int n = 1'000'000;",
             "#if 1\nint x;\n#endif",
+            "#if 0\n{\n#endif",
+            "#if 0\nint x = {\n#else\nint x;\n#endif",
             "/* ( */ int x[3]{1, 2};",
             // Clang says what is wrong.
             "int x = 5);",
@@ -147,6 +161,7 @@ mod tests {
             ("/* comment", 0),
             ("auto s = R\"x()y\"", 0),
             ("#ifdef A\nint x;", 0),
+            ("#ifdef A\nint f() {\n#else\nint f(int) {\n#endif", 1),
             ("#define TWICE(x) \\", 0),
             ("int x = \\\n", 0),
         ] {

@@ -57,6 +57,10 @@ impl Headers {
             vec![program.as_os_str().as_encoded_bytes().to_vec(), stamp.unwrap_or_default().into_bytes()];
         let arguments = arguments.iter().filter(|argument| *argument != "--color");
         compiler.extend(arguments.map(|argument| argument.as_encoded_bytes().to_vec()));
+        // Folders that clang takes from the environment.
+        let variables = ["CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "INCLUDE"];
+        let values = variables.map(|name| std::env::var_os(name).unwrap_or_default().into_encoded_bytes());
+        compiler.extend(values);
         // Relative folders.
         compiler.push(std::env::current_dir().unwrap_or_default().into_os_string().into_encoded_bytes());
         let is_open = directory.is_some();
