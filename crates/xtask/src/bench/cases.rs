@@ -6,7 +6,6 @@
 //! are commands or functions of linkjit are not counted.
 
 use std::io::{Read, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -210,7 +209,8 @@ impl Session {
 
     fn end(&mut self) -> String {
         let Ok(status) = self.process.wait() else { return "ended".into() };
-        let signal = status.signal().or_else(|| status.code().filter(|code| *code > 128).map(|code| code - 128));
+        // `script` ends as shells do.
+        let signal = status.code().filter(|code| *code > 128).map(|code| code - 128);
         let name = match signal {
             Some(4) => "SIGILL",
             Some(6) => "SIGABRT",
