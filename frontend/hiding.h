@@ -31,7 +31,7 @@ public:
   /// namespace, for it was a redefinition itself.
   std::vector<std::string> conflicts(clang::Sema &S);
 
-  /// Whether an older declaration of that name is hidden for the input at hand.
+  /// True if an older declaration of that name is hidden for the input at hand.
   bool hides(const clang::NamedDecl *D) const;
 
   /// Forgets what was noted, and which names are hidden for the input at hand.

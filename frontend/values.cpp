@@ -61,7 +61,7 @@ std::string Values::before(bool MentionsLast) {
   return "namespace " + LastNamespace + " { " + Alias + " &_ = *static_cast<" + Alias + " *>(" + Address + "); }\n";
 }
 
-/// Whether an input has declared the name, or defined it as a macro.
+/// True if an input has declared the name, or defined it as a macro.
 bool Values::isDeclared(StringRef Name) {
   Sema &S = Compiler->getSema();
   IdentifierInfo &Identifier = S.getASTContext().Idents.get(Name);
@@ -254,7 +254,7 @@ void Values::show(TopLevelStmtDecl *Statement) {
   LastSerial = Serial;
 }
 
-/// Whether `_` can be the value later: an object that ends with its statement must be moved for that.
+/// True if `_` can be the value later: an object that ends with its statement must be moved for that.
 bool Values::canBeKept(Expr *Value) {
   CXXRecordDecl *Record = Value->getType()->getAsCXXRecordDecl();
   if (Value->isLValue() || !Record || !Record->hasDefinition())

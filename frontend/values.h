@@ -35,7 +35,7 @@ public:
   /// The spelling of the type of the value that the input shows, empty if it shows none.
   const std::string &type() const { return Type; }
 
-  /// Whether the input declares something: then it matters to later ones.
+  /// True if the input declares something: then it matters to later ones.
   bool declares() const { return Declares; }
 
   /// If set, it gets each statement and each namespace, and no value is shown.

@@ -11,7 +11,7 @@ macro_rules! declarations {
     };
 }
 
-/// What inputs need of it, which is the first input: declarations, and the templates that show values.
+/// The part that inputs need, which is the first input: declarations, and the templates that show values.
 pub(crate) const DECLARATIONS: &str = declarations!();
 
 /// The whole text. It includes no header, and declares no name of a library: nothing that the user includes later can clash.
