@@ -87,8 +87,8 @@ Outline outlineOf(StringRef Text, const LangOptions &Language) {
     Seen.Returns |= Word == "return" && Open.empty() && !IsDirective;
     Seen.IsModule |= Word == "module" && FollowsExport;
     FollowsExport = Word == "export";
-    // `int _` declares it.
-    FollowsType = !Word.empty() && !llvm::is_contained({"return", "sizeof", "case", "else", "do"}, Word);
+    // `int _` declares it; in C++, that needs no care, and more words stand before values.
+    FollowsType = !Language.CPlusPlus && !Word.empty() && !llvm::is_contained({"return", "sizeof", "case", "else", "do"}, Word);
   }
   if (!Open.empty())
     Seen.Open = Open.back();
