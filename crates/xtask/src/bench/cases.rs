@@ -65,6 +65,8 @@ fn is_command(input: &Input) -> bool {
 fn ours(linkjit: &Path, transcript: &Transcript) -> Result<usize> {
     let mut command = Command::new(linkjit);
     command.arg("repl").args(&transcript.options).env("NO_COLOR", "1").env("LINKJIT_CACHE", "off");
+    // Transcripts name files of the tests.
+    command.current_dir(workspace().join("crates/cli"));
     let printed =
         transcript::run(command, transcript.typed()).map_err(|error| format!("{}: {error}", linkjit.display()))?;
     let different = first_difference(&transcript.printed(), &printed).unwrap_or(usize::MAX);
@@ -159,7 +161,10 @@ impl Drop for Session {
 
 impl Session {
     fn start(options: &[String]) -> Result<Self> {
-        let options: String = options.iter().map(|option| format!(" -Xcc {option}")).collect();
+        // Those that are clang-repl's own need no other form.
+        let is_own = options.iter().any(|option| option == "-Xcc");
+        let before = if is_own { " " } else { " -Xcc " };
+        let options: String = options.iter().map(|option| before.to_owned() + option).collect();
         // Wide enough for any input, since the line editor would break it.
         let shell = format!("stty cols 5000; exec clang-repl-22 -Xcc -fno-color-diagnostics{options}");
         let mut command = Command::new("script");
